@@ -1,0 +1,87 @@
+/// A 128-bit trace id, held as two words so that it lies flat inside a span record.
+///
+/// The all-zero value is the absence of a trace (W3C Trace Context, section 3.2.2.3 declares it invalid).
+public struct TraceID: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
+
+    public static let none = TraceID(high: 0, low: 0)
+
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    public var isValid: Bool { high != 0 || low != 0 }
+
+    /// The 56 bits that consistent probability sampling calls the trace's randomness
+    /// (OpenTelemetry specification, trace/tracestate-probability-sampling).
+    public var randomness: UInt64 { low & 0x00ff_ffff_ffff_ffff }
+}
+
+extension TraceID: CustomStringConvertible {
+    /// 32 lowercase hex digits.
+    public var description: String { HexadecimalText.text(high) + HexadecimalText.text(low) }
+}
+
+/// A 64-bit span id; zero is the absence of a span.
+public struct SpanID: Hashable, Sendable {
+    public var value: UInt64
+
+    public static let none = SpanID(0)
+
+    public init(_ value: UInt64) {
+        self.value = value
+    }
+
+    public var isValid: Bool { value != 0 }
+}
+
+extension SpanID: CustomStringConvertible {
+    /// 16 lowercase hex digits.
+    public var description: String { HexadecimalText.text(value) }
+}
+
+/// The flags byte of a trace context. Bits are tested, never compared (W3C Trace Context level 2, section 3.2.2.5).
+public struct TraceFlags: OptionSet, Hashable, Sendable {
+    public let rawValue: UInt8
+
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    public static let sampled = TraceFlags(rawValue: 0x01)
+    /// The low 7 bytes of the trace id are random.
+    public static let random = TraceFlags(rawValue: 0x02)
+    /// The bits we understand and may write; all others are written as zero.
+    public static let known: TraceFlags = [.sampled, .random]
+}
+
+/// Hexadecimal digits without Foundation.
+public enum HexadecimalText {
+    /// 16 lowercase digits, most significant first.
+    public static func text(_ value: UInt64) -> String {
+        String(unsafeUninitializedCapacity: 16) { digits in
+            for position in 0..<16 {
+                digits[position] = digit(UInt8(truncatingIfNeeded: value >> (60 - 4 * UInt64(position))) & 0x0f)
+            }
+            return 16
+        }
+    }
+
+    /// The ASCII digit of a value below 16.
+    @inline(__always)
+    public static func digit(_ nibble: UInt8) -> UInt8 {
+        nibble < 10 ? nibble &+ 0x30 : nibble &+ 0x57
+    }
+
+    /// The value of a *lowercase* ASCII digit, or nil: the W3C format has no uppercase form.
+    @inline(__always)
+    public static func value(ofLowercaseDigit byte: UInt8) -> UInt8? {
+        switch byte {
+        case 0x30...0x39: byte &- 0x30
+        case 0x61...0x66: byte &- 0x57
+        default: nil
+        }
+    }
+}

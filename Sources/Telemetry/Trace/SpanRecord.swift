@@ -1,0 +1,145 @@
+/// A finished span, small and flat, on its way from an event loop to the encoder.
+///
+/// Everything that many spans share (system, operation, destination, group, broker address) is interned in a
+/// `SpanDescriptor` and named by number here. A record is written once, on the event loop that saw the span end, and
+/// is turned into protobuf on the export thread. Optional numbers use a sentinel so that the record stays flat; the
+/// rare rest lives in `SpanDetail`.
+public struct SpanRecord: Sendable {
+    public var descriptor: SpanDescriptorID
+    public var kind: SpanKind
+    public var flags: TraceFlags
+    public var traceID: TraceID
+    public var spanID: SpanID
+    /// `.none` makes the span a root.
+    public var parentSpanID: SpanID = .none
+    public var startUnixNanoseconds: UInt64
+    public var endUnixNanoseconds: UInt64
+    /// `.none` when the operation succeeded; otherwise the interned `error.type`.
+    public var error: NameID = .none
+    /// The consumer's own name inside its group (`tacho.consumer.name`).
+    public var consumer: NameID = .none
+    /// The client's name (`messaging.client.id`).
+    public var client: NameID = .none
+    /// The broker's id of the message (`messaging.message.id`).
+    public var messageID: MessageID = .none
+    /// How this span ended where that is not an error, for example a delivery that was claimed by another consumer.
+    public var outcome: SpanOutcome = .unremarkable
+    /// 1 for the first delivery, 0 when unknown or meaningless (`tacho.delivery.attempt`).
+    public var attempt: UInt32 = 0
+    /// The number of messages of a batch; 0 on a single-message span, which carries no such attribute.
+    public var batchCount: UInt32 = 0
+    /// Bytes of the message body; -1 when unknown (`messaging.message.body.size`).
+    public var bodySize: Int64 = -1
+    /// Nanoseconds from publish to delivery; `Int64.min` when unknown (`tacho.queue.seconds`).
+    public var queueNanoseconds: Int64 = .min
+    /// The first link; the others are in `detail`.
+    public var link: SpanLink?
+    /// The conversation id is the trace id's text form, as it is for messages whose correlation id we generated.
+    public var conversationIsTraceID = false
+    public var detail: SpanDetail?
+
+    public init(
+        descriptor: SpanDescriptorID, kind: SpanKind, traceID: TraceID, spanID: SpanID, flags: TraceFlags,
+        startUnixNanoseconds: UInt64, endUnixNanoseconds: UInt64
+    ) {
+        self.descriptor = descriptor
+        self.kind = kind
+        self.traceID = traceID
+        self.spanID = spanID
+        self.flags = flags
+        self.startUnixNanoseconds = startUnixNanoseconds
+        self.endUnixNanoseconds = endUnixNanoseconds
+    }
+}
+
+/// Another message's context, with what is known of that message (semantic conventions: what differs between the
+/// messages of a batch goes on the links).
+public struct SpanLink: Sendable, Hashable {
+    public var context: TraceContext
+    public var messageID: MessageID
+    /// As in `SpanRecord.queueNanoseconds`.
+    public var queueNanoseconds: Int64
+
+    public init(context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min) {
+        self.context = context
+        self.messageID = messageID
+        self.queueNanoseconds = queueNanoseconds
+    }
+}
+
+/// The parts of a span that most spans do not have. Immutable, so it may cross threads.
+public final class SpanDetail: Sendable {
+    /// Links after the first.
+    public let moreLinks: [SpanLink]
+    /// Links that were left out because of a limit (`dropped_links_count`).
+    public let droppedLinkCount: UInt32
+    /// The application's own correlation id (`messaging.message.conversation_id`).
+    public let conversationID: String?
+    /// The tracestate that came with the context, as received.
+    public let traceState: String?
+    /// What went wrong, for the status message. Never holds arguments of a command.
+    public let statusMessage: String?
+
+    public init(
+        moreLinks: [SpanLink] = [], droppedLinkCount: UInt32 = 0, conversationID: String? = nil,
+        traceState: String? = nil, statusMessage: String? = nil
+    ) {
+        self.moreLinks = moreLinks
+        self.droppedLinkCount = droppedLinkCount
+        self.conversationID = conversationID
+        self.traceState = traceState
+        self.statusMessage = statusMessage
+    }
+}
+
+/// The broker's id of one message, flat. Text is made from it only by the encoder.
+public enum MessageID: Hashable, Sendable {
+    case none
+    /// A Redis stream entry id, `milliseconds-sequence`.
+    case streamEntry(milliseconds: UInt64, sequence: UInt64)
+}
+
+extension MessageID: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .none: ""
+        case .streamEntry(let milliseconds, let sequence): "\(milliseconds)-\(sequence)"
+        }
+    }
+}
+
+/// Span kinds, with the numbers of the OTLP `SpanKind` enumeration.
+public enum SpanKind: UInt8, Sendable, Hashable {
+    case client = 3
+    case producer = 4
+    case consumer = 5
+}
+
+/// Why a process span ended, where it was not simply acknowledged (`tacho.outcome`).
+public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
+    case unremarkable
+    /// Acknowledged by the consumer.
+    case acknowledged
+    /// Delivered again, to this or another consumer, before it was acknowledged.
+    case redelivered
+    /// Not acknowledged within the limit; the span was closed so as not to stay open for ever.
+    case unsettled
+    /// The entry was deleted from the stream.
+    case deleted
+    /// The table of open deliveries was full.
+    case evicted
+    /// The connection ended before the reply came.
+    case disconnected
+
+    public var text: String {
+        switch self {
+        case .unremarkable: ""
+        case .acknowledged: "acknowledged"
+        case .redelivered: "redelivered"
+        case .unsettled: "unsettled"
+        case .deleted: "deleted"
+        case .evicted: "evicted"
+        case .disconnected: "disconnected"
+        }
+    }
+}
