@@ -16,6 +16,7 @@ let package = Package(
         .executable(name: "tacho", targets: ["tacho"])
     ],
     dependencies: [
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -31,7 +32,11 @@ let package = Package(
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
-            dependencies: ["Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio")],
+            dependencies: [
+                "Wire", "Telemetry",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
             swiftSettings: strict
         ),
         // IO: sockets.
