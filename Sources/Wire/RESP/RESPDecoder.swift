@@ -67,7 +67,7 @@ public struct RESPDecoder: Sendable {
     public mutating func next(in bytes: Span<UInt8>, at position: inout Int) throws(RESPError) -> Step {
         // Turns an index of these bytes into an offset in the frame.
         let base = frameLength - position
-        if let bulk = takeWholeBulk(bytes, &position, base: base) { return .token(bulk) }
+        if let whole = takeWhole(bytes, &position, base: base) { return .token(whole) }
         while position < bytes.count {
             switch phase {
             case .type:
@@ -112,45 +112,35 @@ public struct RESPDecoder: Sendable {
         return .needsMore
     }
 
-    /// The common case in one go: a bulk string of a short length that is here from type byte to line end. What it does
-    /// not take, for whatever reason, it leaves to the general way as if it had not looked.
+    /// The common case in one go: an array header or a bulk string of at most three digits, here from type byte to line
+    /// end. What this does not take, for whatever reason, it leaves to the general way as if it had not looked.
     @inline(__always)
-    private mutating func takeWholeBulk(_ bytes: Span<UInt8>, _ position: inout Int, base: Int) -> RESPToken? {
-        // Type byte, at most three digits, CRLF: six bytes, so that one check allows four looks.
-        guard phase == .type, bytes.count - position >= 6, position >= 0,
-            bytes[unchecked: position] == UInt8(ascii: "$"), takesBulk
-        else { return nil }
-        var length = Int(bytes[unchecked: position + 1] &- UInt8(ascii: "0"))
-        guard length <= 9 else { return nil }
-        var index = position + 2
-        while index < position + 4 {
-            let digit = Int(bytes[unchecked: index] &- UInt8(ascii: "0"))
-            // A leading zero is for the general way to refuse.
-            guard digit <= 9, length > 0 else { break }
-            length = length * 10 + digit
-            index += 1
+    private mutating func takeWhole(_ bytes: Span<UInt8>, _ position: inout Int, base: Int) -> RESPToken? {
+        guard phase == .type, let header = RESPShortHeader(bytes, at: position) else { return nil }
+        var token = RESPToken(
+            kind: .array, depth: UInt8(truncatingIfNeeded: nesting.depth), endsFrame: false, offset: base + position,
+            valueOffset: base + position + 1, length: header.length, endOffset: base + header.end)
+        var end = header.end
+        if header.type == UInt8(ascii: "$"), role == .replies ? !nesting.expectsPart : nesting.depth > 0 {
+            end += header.length + 2
+            guard header.length <= limits.bulkBytesMax, end <= bytes.count,
+                bytes[end - 2] == UInt8(ascii: "\r"), bytes[end - 1] == UInt8(ascii: "\n")
+            else { return nil }
+            token.kind = .bulkString
+            token.valueOffset = base + header.end
+            token.endOffset = base + end
+            token.endsFrame = nesting.countValue()
+        } else if header.type == UInt8(ascii: "*"), role == .replies ? !nesting.expectsPart : nesting.depth == 0 {
+            guard header.length <= limits.elementsMax,
+                let endsFrame = try? nesting.enter(.array, length: header.length)
+            else { return nil }
+            token.endsFrame = endsFrame
+        } else {
+            return nil
         }
-        let value = index + 2
-        guard length <= limits.bulkBytesMax, bytes.count - value >= length + 2,
-            bytes[index] == UInt8(ascii: "\r"), bytes[index + 1] == UInt8(ascii: "\n"),
-            bytes[value + length] == UInt8(ascii: "\r"), bytes[value + length + 1] == UInt8(ascii: "\n")
-        else { return nil }
-        let depth = UInt8(truncatingIfNeeded: nesting.depth)
-        let endsFrame = nesting.countValue()
-        let bulk = RESPToken(
-            kind: .bulkString, depth: depth, endsFrame: endsFrame, offset: base + position,
-            valueOffset: base + value, length: length, endOffset: base + value + length + 2)
-        position = value + length + 2
-        frameLength = endsFrame ? 0 : bulk.endOffset
-        return bulk
-    }
-
-    /// Whether a bulk string may begin here.
-    private var takesBulk: Bool {
-        switch role {
-        case .requests: nesting.depth > 0
-        case .replies: !nesting.expectsPart
-        }
+        position = end
+        frameLength = token.endsFrame ? 0 : token.endOffset
+        return token
     }
 
     /// Hands out the token under way, which ends here.

@@ -88,6 +88,38 @@ struct RESPLengthLine: Sendable {
     }
 }
 
+/// A type byte `$` or `*`, a length of at most three digits and CRLF, seen at once.
+struct RESPShortHeader {
+    let type: UInt8
+    let length: Int
+    /// Index after the CRLF.
+    let end: Int
+
+    /// Nil unless all of it is here, and is just that.
+    @inline(__always)
+    init?(_ bytes: Span<UInt8>, at position: Int) {
+        guard position >= 0, bytes.count - position >= 6 else { return nil }
+        // The guard has shown that six bytes are here: type, at most three digits, CR, LF.
+        type = bytes[unchecked: position]
+        guard type == UInt8(ascii: "$") || type == UInt8(ascii: "*") else { return nil }
+        var value = Int(bytes[unchecked: position + 1] &- UInt8(ascii: "0"))
+        guard value <= 9 else { return nil }
+        var index = position + 2
+        // No digit follows a leading zero.
+        while value > 0, index < position + 4 {
+            let digit = Int(bytes[unchecked: index] &- UInt8(ascii: "0"))
+            guard digit <= 9 else { break }
+            value = value * 10 + digit
+            index += 1
+        }
+        guard bytes[unchecked: index] == UInt8(ascii: "\r"), bytes[unchecked: index + 1] == UInt8(ascii: "\n") else {
+            return nil
+        }
+        length = value
+        end = index + 2
+    }
+}
+
 /// Reads the value of a scalar that ends with its line, or an inline command, keeping counts and no bytes.
 struct RESPValueLine: Sendable {
     /// What the value may consist of. Numbers are checked for their characters, not for their range.
