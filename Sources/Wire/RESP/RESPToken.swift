@@ -4,6 +4,7 @@
 /// so they index directly into a buffer that keeps that frame whole, and mean nothing to one that lets it stream by.
 /// Formats: https://redis.io/docs/latest/develop/reference/protocol-spec/
 public struct RESPToken: Equatable, Sendable {
+    /// The type of a token.
     public enum Kind: UInt8, Sendable {
         case simpleString
         case error
@@ -37,6 +38,7 @@ public struct RESPToken: Equatable, Sendable {
         }
     }
 
+    /// The type, from the type byte.
     public var kind: Kind
     /// How many aggregates enclose this token. A `.` stands at the depth of the elements it ends; the parts of a
     /// streamed bulk string stand one deeper than its header.
