@@ -11,6 +11,7 @@ public struct RESPLimits: Sendable {
     /// Bulks longer than this are announced before their payload is complete.
     public var announceAbove = 64 << 10
 
+    /// The default limits.
     public init() {}
 }
 
