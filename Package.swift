@@ -55,7 +55,7 @@ let package = Package(
         .target(
             name: "Export",
             dependencies: [
-                "Telemetry", "COTLP", "CCurl", "CProtobufC",
+                "Telemetry", "COTLP", "CCurl", "CProtobufC", "CZlib",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
@@ -100,6 +100,7 @@ let package = Package(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
@@ -114,11 +115,12 @@ let package = Package(
         .testTarget(
             name: "ExportTests",
             dependencies: [
-                "Export", "Telemetry", "COTLP", "CProtobufC",
+                "Export", "Telemetry", "COTLP", "CProtobufC", "CZlib",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
