@@ -1,4 +1,4 @@
-public import Telemetry
+import Telemetry
 
 /// The counters of one listener on one lane that every Redis session of both adds to.
 public final class RedisCounters {

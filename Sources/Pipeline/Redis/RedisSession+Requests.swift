@@ -61,7 +61,7 @@ extension RedisSession {
         }
         guard let name = words.first else { return }
         var array: [UInt8] = []
-        RESPWriter.appendHeader(UInt8(ascii: "*"), words.count, to: &array)
+        RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: words.count, to: &array)
         for word in words { RESPWriter.appendBulk(word, to: &array) }
         currentCommand = RedisCommandTable.shared.number(name.span, 0..<name.count)
         guard RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments else {
@@ -150,7 +150,7 @@ extension RedisSession {
     private mutating func inject(_ context: TraceContext, correlation: Bool, into arguments: RedisArguments) {
         let header = arguments.tokens[0]
         splices.replace(at: arguments.base + header.offset, removing: header.endOffset - header.offset) { bytes in
-            RESPWriter.appendHeader(UInt8(ascii: "*"), header.length + (correlation ? 4 : 2), to: &bytes)
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + (correlation ? 4 : 2), to: &bytes)
         }
         let end = arguments.tokens[arguments.tokens.count - 1].endOffset
         splices.replace(at: arguments.base + end, removing: 0) { bytes in

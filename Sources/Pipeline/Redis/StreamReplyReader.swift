@@ -113,7 +113,7 @@ struct StreamReplyReader {
     private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {
         let header = tokens[fields]
         splices.replace(at: base + header.offset, removing: header.endOffset - header.offset) { bytes in
-            RESPWriter.appendHeader(UInt8(ascii: "*"), header.length - ours.count, to: &bytes)
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length - ours.count, to: &bytes)
         }
         let first = tokens[ours.lowerBound]
         let last = tokens[ours.upperBound - 1]

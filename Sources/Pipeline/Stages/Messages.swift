@@ -1,4 +1,4 @@
-public import Telemetry
+import Telemetry
 
 /// What a binding says of one message that a client publishes, in the words of no particular protocol.
 struct Publication {

@@ -19,7 +19,7 @@ public protocol SessionMachine {
 }
 
 /// What one input leads to.
-public struct SessionOutput {
+public struct SessionOutput: Sendable {
     public var toUpstream: ByteBuffer?
     public var toClient: ByteBuffer?
     /// The session has just become opaque; said once, for the log.
