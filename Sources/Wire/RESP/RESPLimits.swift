@@ -17,6 +17,7 @@ public struct RESPLimits: Sendable {
 
 /// Why bytes could not be decoded. A closed set: the text is a metric label.
 public enum RESPError: String, Error, Equatable, Sendable {
+    /// A type byte that does not exist, or not where it stands.
     case unknownType = "unknown_type"
     case malformedLength = "malformed_length"
     case malformedLineEnd = "malformed_line_end"
