@@ -21,7 +21,7 @@ enum ConfigurationKeys {
             "http.listen", \.httpListen, ValueSyntax.http.orNone(), flag: "http",
             "where metrics, health and the admin API are served"),
         ConfigurationKey(
-            "data", \.dataDirectory, .text("a directory", maximumBytes: 1024), flag: "data",
+            "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
             "the directory for what must survive a restart"),
         ConfigurationKey(
             "otlp.endpoint", \.otlp.endpoint, ValueSyntax.otlp.optional(), flag: "otlp",

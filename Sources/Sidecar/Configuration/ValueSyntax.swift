@@ -89,7 +89,7 @@ extension ValueSyntax where Value == SocketEndpoint {
         if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
     }
 
-    static let http = endpoint(expected: "HOST:PORT, PORT") { (endpoint) throws(ValueRejection) in
+    static let http = endpoint(expected: "HOST:PORT, PORT or none") { (endpoint) throws(ValueRejection) in
         if case .unix = endpoint { throw ValueRejection("HTTP is served over TCP only; expected HOST:PORT or none") }
     }
 
@@ -183,10 +183,10 @@ extension ValueSyntax {
         )
     }
 
-    /// The same syntax, with the word `none` for nothing.
+    /// The same syntax, with the word `none` for nothing; `expected` names that word already.
     func orNone() -> ValueSyntax<Value?> {
         ValueSyntax<Value?>(
-            expected: "\(expected) or none",
+            expected: expected,
             parse: { [parse] (text) throws(ValueRejection) -> Value? in text == "none" ? nil : try parse(text) },
             show: { [show] in $0.map(show) ?? .text("none") }
         )

@@ -38,7 +38,8 @@ final class StandardErrorSink: Sendable {
         while true {
             var question = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
             let ready = poll(&question, 1, 0)
-            if ready == 0 { return 0 }
+            // Without a reader a pipe is ready too, for a signal that would end the process.
+            if ready == 0 || Int32(question.revents) & (POLLERR | POLLNVAL) != 0 { return 0 }
             let count = ready < 0 ? -1 : piece.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             return max(0, count)

@@ -1,3 +1,4 @@
+import Logging
 import Testing
 
 @testable import Sidecar
@@ -55,7 +56,7 @@ struct ConfigurationFileTests {
         expected.threads = 3
         expected.logLevel = .warning
         #expect(resolved.configuration == expected)
-        #expect(resolved.origins["limits.destinations"]?.description == "tacho.yaml:13:17")
+        #expect(resolved.origins["limits.destinations"]?.description == "tacho.yaml:14:17")
         #expect(resolved.notices == [])
     }
 
@@ -129,7 +130,7 @@ struct ConfigurationFileTests {
                         + #"found "99999999999999999999""#,
                     "tacho.yaml:22:17: limits.drain_seconds: expected a whole number from 0 to 3600, found nothing",
                     "tacho.yaml:23:10: threads: expected a whole number from 1 to 256, found a list",
-                    "tacho.yaml:24:7: data: expected a directory of 1 to 1024 bytes, found keys with values",
+                    "tacho.yaml:24:7: data: expected a path of 1 to 1024 bytes, found keys with values",
                     "tacho.yaml:14:5: listeners[2]: protocol is missing",
                 ])
     }
@@ -145,7 +146,7 @@ struct ConfigurationFileTests {
             ("- a", "tacho.yaml:1:1: expected keys with values, found a list"),
             ("hello", #"tacho.yaml:1:1: expected keys with values, found "hello""#),
             ("a: b: c", "tacho.yaml:1:5: not YAML: mapping values are not allowed in this context"),
-            ("data: x\nhttp: [", "tacho.yaml:2:8: not YAML: did not find expected node content"),
+            ("data: x\nhttp: [", "tacho.yaml:3:1: not YAML: did not find expected node content"),
             ("data: x\ndata: y", "tacho.yaml:1:1: written more than once in one place: data"),
             ("listeners: []", "tacho.yaml:1:12: listeners: the list is empty; give at least one listener"),
             ("listeners: 16379", #"tacho.yaml:1:12: listeners: expected a list of listeners, found "16379""#),

@@ -77,14 +77,14 @@ struct ConfigurationKeyTests {
                     + "seconds that open sessions and queued spans get to finish on SIGTERM |"))
         #expect(
             ConfigurationReference.help(forFlag: "data")
-                == "The directory for what must survive a restart (a directory of 1 to 1024 bytes; default: ./tacho-data)"
+                == "The directory for what must survive a restart (a path of 1 to 1024 bytes; default: ./tacho-data)"
         )
     }
 
     @Test("what check prints")
     func report() throws {
         let resolved = try load("listeners: [{ protocol: redis, listen: 0.0.0.0:16379, upstream: 6379 }]\nthreads: 2")
-        let lines = ConfigurationReport(resolved).text.split(separator: "\n")
+        let lines = ConfigurationReport(resolved).text.split(separator: "\n").map(String.init)
         #expect(
             lines.first == "listener redis@0.0.0.0:16379: redis 0.0.0.0:16379 -> 127.0.0.1:6379 "
                 + "(context: inject always, deliver keep)")
