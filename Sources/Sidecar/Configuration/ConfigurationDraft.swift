@@ -9,7 +9,7 @@ struct ConfigurationDraft {
     var problems: [ConfigurationProblem] = []
     /// What the operator should know although nothing is wrong, one line each.
     var notices: [String] = []
-    /// Whether any layer spoke of listeners: then their absence follows from a problem that is reported already.
+    /// Whether any layer spoke of listeners, or could not be read: then their absence follows from another problem.
     var mentionsListeners = false
 
     mutating func report(_ message: String, at origin: ConfigurationOrigin?, path: String? = nil) {
@@ -75,7 +75,7 @@ struct ConfigurationDraft {
                     at: draft.origins["listen"], path: "\(ConfigurationKeys.listenersPath)[\(index)].listen")
             }
         }
-        if listeners.isEmpty, !mentionsListeners {
+        if listeners.isEmpty, !mentionsListeners || problems.isEmpty {
             report(
                 "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379", at: nil)
         }

@@ -14,14 +14,17 @@ struct ConfigurationFile {
             root = try compose(yaml: text)
         } catch let error as YamlError {
             let (message, mark) = Self.explain(error)
+            draft.mentionsListeners = true
             draft.report(message, at: .file(name: name, line: mark?.line ?? 1, column: mark?.column ?? 1))
             return
         } catch {
+            draft.mentionsListeners = true
             draft.report("not readable as YAML", at: .file(name: name, line: 1, column: 1))
             return
         }
         guard let root, root.scalar?.string.isEmpty != true else { return }
         guard case .mapping(let mapping) = root else {
+            draft.mentionsListeners = true
             return draft.report("expected keys with values, found \(Self.kind(root))", at: origin(root))
         }
         readProcess(mapping, section: "", into: &draft)

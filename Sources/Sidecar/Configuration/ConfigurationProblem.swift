@@ -60,9 +60,12 @@ struct ValueRejection: Error {
 }
 
 extension String {
-    /// At most 80 characters, on one line: what may stand in a message.
+    /// At most 80 scalars without control characters: what may stand in a message on a terminal.
     var clipped: String {
-        let line = String(map { $0.isNewline ? " " : $0 })
-        return line.count <= 80 ? line : line.prefix(79) + "…"
+        var shown = String.UnicodeScalarView()
+        for scalar in unicodeScalars.prefix(80) {
+            shown.append(scalar.properties.generalCategory == .control ? "\u{FFFD}" : scalar)
+        }
+        return String(shown) + (unicodeScalars.count > 80 ? "…" : "")
     }
 }

@@ -1,6 +1,6 @@
 /// The documentation of the keys, made from the keys: it cannot be out of date.
 public enum ConfigurationReference {
-    /// Three tables in Markdown: the process, one listener, and the variables that carry lists of listeners.
+    /// Two tables in Markdown: the settings of the process, and those of one listener.
     public static var markdown: String {
         let process = ConfigurationKeys.process.keys.map { key in
             let variable = "`\(ConfigurationKeys.variablePrefix)\(key.variableName)`"
@@ -14,11 +14,13 @@ public enum ConfigurationReference {
             let standard = key.defaultNote ?? word(key.show(ListenerDraft()))
             return row(["`\(key.path)`", variable, key.expected, standard, key.meaning])
         }
-        return
-            (header(["Key", "Variable", "Flag", "Value", "Default", "Meaning"]) + process
-            + ["", "Each item of `listeners` (`--redis LISTEN=UPSTREAM`, `TACHO_REDIS=\"LISTEN=UPSTREAM,...\"`):", ""]
-            + header(["Key", "Variable", "Value", "Default", "Meaning"]) + listener)
-            .joined(separator: "\n") + "\n"
+        let file = row([
+            "", "`\(ConfigurationKeys.fileVariable)`", "`--config`", "a path", "", "the file with these keys",
+        ])
+        let between = "Each item of `listeners` (`--redis LISTEN=UPSTREAM`, `TACHO_REDIS=\"LISTEN=UPSTREAM,...\"`):"
+        var lines = header(["Key", "Variable", "Flag", "Value", "Default", "Meaning"]) + [file] + process
+        lines += ["", between, ""] + header(["Key", "Variable", "Value", "Default", "Meaning"]) + listener
+        return lines.joined(separator: "\n") + "\n"
     }
 
     /// What a flag does and expects, for `--help`.

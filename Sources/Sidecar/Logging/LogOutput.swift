@@ -61,7 +61,8 @@ public final class LogOutput: Sendable {
         var metadata = metadata
         if event.level >= .info {
             let site = CallSite(file: event.file, line: event.line)
-            let permit = limiter.withLock { $0.permits(kind: site, now: monotonicNanoseconds()) }
+            let now = monotonicNanoseconds()
+            let permit = limiter.withLock { $0.permits(kind: site, now: now) }
             guard case .write(let suppressed) = permit else { return onLoss(.suppressed) }
             if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
         }

@@ -90,6 +90,24 @@ struct ConfigurationLayersTests {
             ])
     }
 
+    @Test("an empty list is no listener, and control characters do not reach the terminal")
+    func emptyList() {
+        #expect(
+            complaints(environment: ["TACHO_REDIS": " , "]) == [
+                #"TACHO_REDIS: expected LISTEN=UPSTREAM, such as 16379=127.0.0.1:6379, found """#,
+                #"TACHO_REDIS: expected LISTEN=UPSTREAM, such as 16379=127.0.0.1:6379, found """#,
+            ])
+        #expect(
+            complaints(environment: ["TACHO_REDIS": ","]) == [
+                "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379"
+            ])
+        #expect(
+            complaints(redis: ["16379=6379"], flags: ["log-level": "\u{1B}[2J"]) == [
+                "--log-level: expected trace, debug, info, notice, warning, error or critical, "
+                    + "found \"\u{FFFD}[2J\""
+            ])
+    }
+
     @Test("variables by which a container platform announces services are not ours")
     func serviceLinks() {
         let environment = [
