@@ -24,7 +24,6 @@
 enum { HEADER_LIMIT = 16 * 1024, MAX_CONNECTIONS = 1024, MAX_BODY = 64 * 1024 * 1024 };
 
 struct connection {
-    bool open;
     size_t header_length;    // bytes of an unfinished request head, held in `header`
     size_t body_remaining;   // bytes of the current body still to come
     char header[HEADER_LIMIT + 1];
@@ -32,11 +31,6 @@ struct connection {
 
 static struct connection *connections[MAX_CONNECTIONS];
 static unsigned long long request_count, body_bytes;
-
-static void close_connection(int fd) {
-    close(fd);
-    connections[fd]->open = false;
-}
 
 // Answers are a few bytes to a peer that waits for them, so a short write means the peer is gone.
 static bool send_all(int fd, const char *text, size_t length) {
@@ -126,12 +120,11 @@ static void accept_connection(int listener, int epoll) {
     }
     if (connections[fd] == NULL) connections[fd] = calloc(1, sizeof(struct connection));
     if (connections[fd] == NULL) abort();
-    connections[fd]->open = true;
     connections[fd]->header_length = connections[fd]->body_remaining = 0;
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
-    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) close_connection(fd);
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) close(fd);
 }
 
 static int listen_on(int port) {
@@ -169,7 +162,7 @@ int main(int argc, char **argv) {
                 continue;
             }
             ssize_t received = read(fd, buffer, sizeof buffer);
-            if (received <= 0 || !consume(fd, connections[fd], buffer, (size_t)received)) close_connection(fd);
+            if (received <= 0 || !consume(fd, connections[fd], buffer, (size_t)received)) close(fd);
         }
     }
 }
