@@ -38,13 +38,13 @@ extension Lane {
         for message in messages {
             let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
             if queue != .min {
-                routes.routes[route.index].queue?.record(
-                    nanoseconds: UInt64(max(0, queue)), message.context, now)
+                record(queue: queue, of: message, route, now)
             }
             if context.isSampled, let creation = message.context {
                 links.append(SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue))
             }
             if case .leased(let firstDelivery) = open.mode {
+                if !firstDelivery { routes.routes[route.index].redelivered?.add(1) }
                 lease(
                     message, open, destination, queue, firstDelivery: firstDelivery, client: client,
                     listener: listener, at: now)
@@ -73,6 +73,17 @@ extension Lane {
 
     // MARK: Parts
 
+    private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
+        guard let histogram = routes.routes[route.index].queue else { return }
+        // Clocks of two machines may disagree; a negative wait counts as none.
+        let nanoseconds = UInt64(max(0, queue))
+        if let creation = message.context, shared.sampler.keeps(childOf: creation) {
+            histogram.record(nanoseconds: nanoseconds, exemplar: creation, atUnixNanoseconds: now.unixNanoseconds)
+        } else {
+            histogram.record(nanoseconds: nanoseconds)
+        }
+    }
+
     /// Opens the process span of one message that somebody has to acknowledge.
     private func lease(
         _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, firstDelivery: Bool,
@@ -85,11 +96,11 @@ extension Lane {
         if let creation = message.context, shared.consumerRelation == .parent {
             process = TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
-                flags: flags(sampled: shared.sampler.keeps(child: creation), random: creation.flags.contains(.random)))
+                flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: creation.flags.contains(.random)))
         } else if let creation = message.context {
             process = TraceContext(
                 traceID: identifiers.traceID(), spanID: identifiers.spanID(),
-                flags: flags(sampled: shared.sampler.keeps(child: creation), random: true))
+                flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: true))
         } else {
             process = rootContext()
         }
@@ -101,7 +112,6 @@ extension Lane {
             attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
             conversationIsTraceID: isOurs, conversation: message.conversation)
         if !firstDelivery {
-            countRedelivery()
             if let earlier = shared.deliveries.remove(key) {
                 delivery.attempt = earlier.attempt &+ 1
                 finish(earlier, message.messageID, as: .redelivered, at: now)
@@ -119,7 +129,7 @@ extension Lane {
         for message in messages {
             guard let creation = message.context else { continue }
             known += 1
-            sampled = sampled || shared.sampler.keeps(child: creation)
+            sampled = sampled || shared.sampler.keeps(childOf: creation)
         }
         guard known > 0 else { return rootContext() }
         if messages.count == 1, shared.consumerRelation == .parent, let creation = messages[0].context {

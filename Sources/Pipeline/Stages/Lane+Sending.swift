@@ -16,7 +16,7 @@ extension Lane {
             // Whoever set a context has decided; it is neither altered nor overruled.
             open.context = TraceContext(
                 traceID: parent.traceID, spanID: identifiers.spanID(),
-                flags: flags(sampled: shared.sampler.keeps(child: parent), random: parent.flags.contains(.random)))
+                flags: flags(sampled: shared.sampler.keeps(childOf: parent), random: parent.flags.contains(.random)))
             return (open, .none, .ownContext)
         }
         let traceID = identifiers.traceID()
@@ -34,7 +34,7 @@ extension Lane {
     /// The broker has answered, or never will.
     func published(
         _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, client: NameID,
-        disconnected: Bool = false, at now: Instant
+        endedAs ending: SpanOutcome = .unremarkable, at now: Instant
     ) {
         observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
         routes.routes[open.route.index].messages?.add(1)
@@ -49,13 +49,19 @@ extension Lane {
             if parent.isSampled { span.parentSpanID = parent.spanID }
         }
         if case .failed(let error) = outcome { span.error = error }
-        if disconnected { span.outcome = .disconnected }
+        span.outcome = ending
         span.client = client
         span.messageID = messageID
         span.bodySize = open.bodySize
         span.conversationIsTraceID = open.conversationIsTraceID
         if let conversation = open.conversation { span.detail = SpanDetail(conversationID: conversation) }
         record(span)
+    }
+
+    /// No answer will come, or none will be understood.
+    func abandoned(_ open: OpenSend, as ending: SpanOutcome, client: NameID, at now: Instant) {
+        let outcome: Outcome = ending == .disconnected ? .failed(name("connection_lost")) : .succeeded
+        published(open, outcome, client: client, endedAs: ending, at: now)
     }
 
     private func obstacle(

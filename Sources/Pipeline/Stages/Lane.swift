@@ -44,11 +44,16 @@ public final class Lane {
     private var nameCache: NameCache
     private var spans: [SpanRecord] = []
     private let notSampled: Counter
-    private let redeliveries: Counter
+    private let otherError: NameID
+    private var errorNames: Set<NameID> = []
+    /// The operation name of every process span, whatever the protocol calls its own commands.
+    let processOperation: NameID
     private let evictions: [SpanOutcome: Counter]
 
     /// Spans that one read can collect before they are handed over early.
     private static let spanBatch = 256
+    private static let errorBytesMax = 32
+    private static let errorNamesMax = 64
 
     public init(
         shared: SharedState, listeners: [ListenerProfile], metrics: MetricsShard,
@@ -61,9 +66,10 @@ public final class Lane {
         destinationCache = NameCache(shared.destinations)
         groupCache = NameCache(shared.groups)
         nameCache = NameCache(shared.names)
+        otherError = shared.names.intern("_OTHER")
+        processOperation = shared.names.intern("process")
         spans.reserveCapacity(Self.spanBatch)
         notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
-        redeliveries = metrics.counter(MetricCatalog.redeliveries, [])
         evictions = Dictionary(
             uniqueKeysWithValues: [SpanOutcome.evicted, .unsettled].map {
                 ($0, metrics.counter(MetricCatalog.deliveriesEvicted, [$0.text]))
@@ -102,6 +108,24 @@ public final class Lane {
 
     func name(_ text: String) -> NameID { shared.names.intern(text) }
 
+    /// The `error.type` in an error text: its first word, if that looks like a code. Errors can be made up by scripts,
+    /// so only so many are told apart; the others are `_OTHER`.
+    func errorName(_ bytes: Span<UInt8>, _ text: Range<Int>) -> NameID {
+        var end = text.lowerBound
+        while end < text.upperBound, bytes[end] != UInt8(ascii: " ") {
+            let byte = bytes[end]
+            let isCode = (0x41...0x5a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x5f
+            guard isCode, end - text.lowerBound < Self.errorBytesMax else { return otherError }
+            end += 1
+        }
+        guard end > text.lowerBound else { return otherError }
+        let known = name(bytes, text.lowerBound..<end)
+        if errorNames.contains(known) { return known }
+        guard errorNames.count < Self.errorNamesMax else { return otherError }
+        errorNames.insert(known)
+        return known
+    }
+
     // MARK: Spans
 
     func record(_ span: SpanRecord) {
@@ -111,10 +135,6 @@ public final class Lane {
 
     func countNotSampled(_ spans: Int = 1) {
         notSampled.add(UInt64(spans))
-    }
-
-    func countRedelivery() {
-        redeliveries.add(1)
     }
 
     /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.

@@ -1,4 +1,4 @@
-public import Telemetry
+import Telemetry
 
 /// What a binding says of one message that a client publishes, in the words of no particular protocol.
 struct Publication {
@@ -63,10 +63,14 @@ struct OpenSend {
 struct OpenReceive {
     var operation: NameID
     var startedAt: Instant
+    /// What the command names; replies that name their streams say better.
+    var destination: Destination
     /// The hash is zero when the command has no group.
-    var group: Destination
-    var consumer: NameID
+    var group = Destination(name: .none, hash: 0)
+    var consumer: NameID = .none
     var mode: Mode
+    /// Hashes of the streams from which the command reads what it had been given before.
+    var rereads: [UInt64] = []
 
     enum Mode {
         /// Deliveries of the group, to be settled: they open process spans.

@@ -16,6 +16,8 @@ struct Route {
     /// `tacho_queue_seconds`.
     let queue: Histogram?
     let injected: Counter?
+    /// `tacho_redeliveries_total`.
+    let redelivered: Counter?
 
     struct Key: Hashable {
         var listener: UInt32
@@ -53,8 +55,6 @@ struct RouteTable {
         last = (key, number)
         return RouteID(index: number)
     }
-
-    subscript(_ id: RouteID) -> Route { routes[id.index] }
 
     mutating func failure(_ id: RouteID, _ error: NameID, otherwise make: () -> Histogram) -> Histogram {
         let key = FailureKey(route: id.index, error: error)

@@ -1,3 +1,5 @@
+// Each family's help text is its documentation.
+// swift-format-ignore: AllPublicDeclarationsHaveDocumentation
 /// Every metric name of this program. Dashboards, alerts and tests are checked against this one file.
 ///
 /// The messaging and database metrics are those of the OpenTelemetry semantic conventions 1.44 with dots written as

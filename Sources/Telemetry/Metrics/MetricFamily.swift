@@ -4,7 +4,9 @@
 public struct MetricFamily: Sendable, Hashable {
     /// The full name of a sample without histogram suffixes, so a counter's ends in `_total`.
     public let name: String
+    /// How the value behaves, which decides the form of the samples.
     public let kind: MetricKind
+    /// One sentence for readers of a dashboard.
     public let help: String
     /// The base unit, which is also the last word of the name before `_total`; empty for plain counts.
     public let unit: String
