@@ -19,6 +19,7 @@ public final class SpanQueue: SpanSink {
         var refusal: DropReason?
     }
 
+    /// Spans that wait at most.
     public let capacity: Int
     private let state: Mutex<State>
     private let wake = WakeSignal()
@@ -33,6 +34,7 @@ public final class SpanQueue: SpanSink {
             State(ring: SpanRing(capacity: isEnabled ? max(capacity, 1) : 1), refusal: isEnabled ? nil : .disabled))
     }
 
+    /// Takes all of `batch`, at the cost of the oldest spans if need be.
     public func offer(_ batch: inout [SpanRecord]) {
         guard !batch.isEmpty else { return }
         let mustWake = state.withLock { state in Self.take(batch.span, &state) }
