@@ -63,6 +63,27 @@ struct EncoderSpeed {
                 + "\(MemoryLayout<SpanRecord>.stride) bytes a record")
     }
 
+    @Test(
+        "Processor time of the export thread for each span, receiver not included",
+        arguments: [.none, .gzip] as [ExportCompression])
+    func nanosecondsOfTheExportThread(compression: ExportCompression) async throws {
+        try await ScriptedReceiver.with { receiver in
+            let run = ExportRun(receiver.endpoint) { $0.compression = compression }
+            let records = run.world.records(60_000)
+            let start = threadNanoseconds()
+            run.export(records)
+            let spent = Double(threadNanoseconds() - start) / Double(records.count)
+            let bytes = run.observations.map(\.bytes).reduce(0, +) / records.count
+            print("export, compression \(compression): \(spent) ns and \(bytes) bytes a span")
+        }
+    }
+
+    private func threadNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+    }
+
     private func encoded(_ world: SpanWorld, _ records: [SpanRecord]) -> [UInt8] {
         var encoder = OTLPEncoder(configuration: world.configuration, names: world.names, catalog: world.catalog)
         _ = encoder.encode(records)
