@@ -123,6 +123,21 @@ struct SpanQueueTests {
         #expect(ledger.isBalanced)
     }
 
+    @Test("Spans that come just before a drain are not left behind by a wait that ended with none")
+    func drainBehindAnEmptyWait() {
+        let queue = SpanQueue(capacity: 100)
+        let racing = time.clock { _ in
+            // The delay is over with this wait; the rest happens while the thread wakes up.
+            offer(1...2, to: queue)
+            queue.beginDrain(deadline: .max)
+        }
+        var records: [SpanRecord] = []
+        #expect(queue.nextBatch(into: &records, limit: 10, delayNanoseconds: 50, clock: racing))
+        #expect(records.count == 2)
+        records.removeAll()
+        #expect(!queue.nextBatch(into: &records, limit: 10, delayNanoseconds: 50, clock: racing))
+    }
+
     @Test("A pause lasts its time, and ends early when a drain begins")
     func pause() {
         let queue = SpanQueue(capacity: 10)
