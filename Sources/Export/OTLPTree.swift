@@ -1,5 +1,6 @@
 package import COTLP
 import CProtobufC
+package import Telemetry
 
 package typealias OTLPKeyValue = Opentelemetry__Proto__Common__V1__KeyValue
 package typealias OTLPAnyValue = Opentelemetry__Proto__Common__V1__AnyValue
@@ -8,13 +9,6 @@ package typealias OTLPResource = Opentelemetry__Proto__Resource__V1__Resource
 package typealias OTLPResourceSpans = Opentelemetry__Proto__Trace__V1__ResourceSpans
 package typealias OTLPScopeSpans = Opentelemetry__Proto__Trace__V1__ScopeSpans
 package typealias OTLPSpan = Opentelemetry__Proto__Trace__V1__Span
-
-/// The value of an attribute, of the types that we use.
-package enum AttributeValue: Hashable, Sendable {
-    case string(String)
-    case integer(Int64)
-    case double(Double)
-}
 
 /// A tree of protobuf-c messages and the owner of all memory in it, which lives exactly as long as the tree.
 ///

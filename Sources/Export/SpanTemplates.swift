@@ -126,39 +126,6 @@ struct SpanTemplates: ~Copyable {
     }
 }
 
-extension SpanDescriptor {
-    /// The attributes that all spans of this descriptor have.
-    package var constantAttributes: [(key: StaticString, value: AttributeValue)] {
-        var pairs: [(key: StaticString, value: AttributeValue)] = [
-            (SpanAttribute.system, .string(system)),
-            (SpanAttribute.operationName, .string(operation)),
-            (SpanAttribute.operationType, .string(operationType.rawValue)),
-        ]
-        func add(_ key: StaticString, _ text: String) {
-            if !text.isEmpty { pairs.append((key, .string(text))) }
-        }
-        func add(_ key: StaticString, _ number: Int) {
-            if number > 0 { pairs.append((key, .integer(Int64(number)))) }
-        }
-        add(SpanAttribute.destination, destination)
-        add(SpanAttribute.destinationTemplate, template)
-        add(SpanAttribute.consumerGroup, group)
-        add(SpanAttribute.serverAddress, broker.server)
-        add(SpanAttribute.serverPort, broker.port)
-        // The application processes a message without the network (semantic conventions, messaging-spans, "Process").
-        if operationType != .process, !broker.peer.isEmpty {
-            add(SpanAttribute.peerAddress, broker.peer)
-            add(SpanAttribute.peerPort, broker.peerPort)
-        }
-        return pairs
-    }
-
-    /// What lets Jaeger draw the broker behind a span that calls it.
-    package var peerAttributes: [(key: StaticString, value: AttributeValue)] {
-        [(SpanAttribute.peerService, .string(system)), (SpanAttribute.servicePeerName, .string(system))]
-    }
-}
-
 extension ExportConfiguration {
     /// The resource of a service's spans; of equal keys the configured attribute holds.
     package func resource(ofService name: String) -> [ResourceAttribute] {

@@ -13,6 +13,7 @@ extension Lane {
         }
         let context = rootContext()
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
+        if tap.isWatched { tellFailed(.delivered, open.startedAt, error, context, client, open.consumer, route, at: now) }
         guard context.isSampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
         span.error = error
@@ -43,10 +44,13 @@ extension Lane {
             if context.isSampled, let creation = message.context {
                 links.append(SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue))
             }
+            if tap.isWatched, case .unsettled = open.mode {
+                tellDelivered(message, context, queue, client, open.consumer, route, at: now)
+            }
             if case .leased(let firstDelivery) = open.mode {
                 if !firstDelivery { countRedelivered(route) }
                 lease(
-                    message, open, destination, queue, firstDelivery: firstDelivery, client: client,
+                    message, open, destination, queue, route, firstDelivery: firstDelivery, client: client,
                     listener: listener, at: now)
             }
         }
@@ -61,6 +65,7 @@ extension Lane {
         let route = route(listener, processOperation, .process, destination)
         countMessages(route, 1)
         let context = rootContext()
+        if tap.isWatched { tellPushed(bodySize, context, client, route, at: now) }
         guard context.isSampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: context.traceID,
@@ -86,8 +91,8 @@ extension Lane {
 
     /// Opens the process span of one message that somebody has to acknowledge.
     private func lease(
-        _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, firstDelivery: Bool,
-        client: NameID, listener: ListenerProfile, at now: Instant
+        _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, _ route: RouteID,
+        firstDelivery: Bool, client: NameID, listener: ListenerProfile, at now: Instant
     ) {
         let key = DeliveryKey(
             stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
@@ -117,6 +122,7 @@ extension Lane {
                 finish(earlier, message.messageID, as: .redelivered, at: now)
             }
         }
+        if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
         let displaced = shared.deliveries.insert(delivery, for: key)
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }

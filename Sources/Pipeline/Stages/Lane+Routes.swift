@@ -33,7 +33,9 @@ extension Lane {
             operationType: type, destination: shared.destinations.text(of: key.destination),
             template: shared.destinations.text(of: key.template), group: shared.groups.text(of: key.group),
             broker: listener.broker)
-        return Route(descriptor: shared.catalog.intern(descriptor), duration: durationHistogram(descriptor, error: ""))
+        return Route(
+            listener: key.listener, descriptor: shared.catalog.intern(descriptor),
+            duration: durationHistogram(descriptor, error: ""))
     }
 
     // MARK: Series that not every route needs

@@ -38,6 +38,7 @@ extension Lane {
     ) {
         observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
         countMessages(open.route, 1)
+        if tap.isWatched { tellPublished(open, outcome, messageID, client, ending, at: now) }
         guard open.context.isSampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[open.route.index].descriptor, kind: open.kind, traceID: open.context.traceID,

@@ -14,6 +14,9 @@ extension Lane {
         let route = route(listener, open.operation, .settle, open.destination, group: open.group)
         let context = settleContext(ended)
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
+        if tap.isWatched, case .failed(let error) = outcome {
+            tellFailed(.settled, open.startedAt, error, context, client, .none, route, at: now)
+        }
         guard !open.deletes else { return }
         guard context.isSampled else { return countNotSampled() }
         var span = SpanRecord(

@@ -17,11 +17,12 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        public var tap: MessageTap
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent
+            consumerRelation: ConsumerRelation = .parent, tap: MessageTap? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -31,12 +32,15 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.tap = tap ?? MessageTap(catalog: catalog)
         }
     }
 
     public let listeners: [ListenerProfile]
     public let metrics: MetricsShard
     let shared: SharedState
+    /// Every step of every message is told here, while somebody watches.
+    let tap: MessageTap
     var identifiers: IdentifierSource
     var routes = RouteTable()
     private var destinationCache: NameCache
@@ -60,6 +64,7 @@ public final class Lane {
         seed: (UInt64, UInt64, UInt64, UInt64)
     ) {
         self.shared = shared
+        tap = shared.tap
         self.listeners = listeners
         self.metrics = metrics
         identifiers = IdentifierSource(seed: seed)
@@ -145,6 +150,7 @@ public final class Lane {
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
+        if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
         guard delivery.process.isSampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,

@@ -10,6 +10,8 @@ struct RouteID {
 ///
 /// The optional series are made when they are first needed, lest a scrape be full of zeros that mean nothing.
 struct Route {
+    /// Position in the list of listeners.
+    let listener: UInt32
     let descriptor: SpanDescriptorID
     /// `messaging_client_operation_duration_seconds`, or `messaging_process_duration_seconds` for process.
     let duration: Histogram

@@ -1,4 +1,5 @@
 public import Logging
+import Telemetry
 
 /// One log event as one line of text, without its closing newline: pure, time included.
 public enum LogLine {
@@ -60,28 +61,8 @@ public enum LogLine {
         return String(scalars[..<end]) + "…"
     }
 
-    /// RFC 3339 in UTC with milliseconds. Days become a date by counting in 400-year eras from 1 March of year 0,
-    /// where the leap day is the last day of its year.
-    static func timestamp(_ time: UInt64) -> String {
-        let milliseconds = Int(time / 1_000_000)
-        let seconds = milliseconds / 1000
-        let days = seconds / 86_400 + 719_468
-        let (era, dayOfEra) = days.quotientAndRemainder(dividingBy: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let marchMonth = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * marchMonth + 2) / 5 + 1
-        let month = marchMonth < 10 ? marchMonth + 3 : marchMonth - 9
-        let year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
-        let date = "\(digits(year, 4))-\(digits(month, 2))-\(digits(day, 2))"
-        let clock = [seconds / 3600 % 24, seconds / 60 % 60, seconds % 60].map { digits($0, 2) }
-        return "\(date)T\(clock.joined(separator: ":")).\(digits(milliseconds % 1000, 3))Z"
-    }
-
-    private static func digits(_ number: Int, _ width: Int) -> String {
-        let text = String(number)
-        return String(repeating: "0", count: max(0, width - text.count)) + text
-    }
+    /// RFC 3339 in UTC with milliseconds.
+    static func timestamp(_ time: UInt64) -> String { UTCTime.text(unixNanoseconds: time, .milliseconds) }
 
     /// A JSON string (RFC 8259, section 7), quotes included.
     static func quoted(_ text: String) -> String { "\"" + escaped(text, quotes: true, terminal: false) + "\"" }
@@ -94,7 +75,7 @@ public enum LogLine {
         let needsQuotes =
             value.isEmpty
             || value.unicodeScalars.contains {
-                $0.value <= 0x20 || $0 == "\"" || $0 == "=" || $0 == "\\" || isControl($0)
+                $0.value <= 0x20 || $0 == "\"" || $0 == "=" || $0 == "\\" || TerminalText.isControl($0)
             }
         return needsQuotes ? "\"" + escaped(value, quotes: true, terminal: true) + "\"" : value
     }
@@ -107,7 +88,7 @@ public enum LogLine {
             case "\n": result.append(contentsOf: "\\n".unicodeScalars)
             case "\r": result.append(contentsOf: "\\r".unicodeScalars)
             case "\t": result.append(contentsOf: "\\t".unicodeScalars)
-            case _ where scalar.value < 0x20 || terminal && isControl(scalar):
+            case _ where scalar.value < 0x20 || terminal && TerminalText.isControl(scalar):
                 let hexadecimal = String(scalar.value, radix: 16)
                 let zeros = String(repeating: "0", count: max(0, 4 - hexadecimal.count))
                 result.append(contentsOf: "\\u\(zeros)\(hexadecimal)".unicodeScalars)
@@ -115,14 +96,6 @@ public enum LogLine {
             }
         }
         return String(result)
-    }
-
-    /// Control characters beyond ASCII's first 32, line separators, and those that reorder text on a screen.
-    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x00...0x1F, 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069: true
-        default: false
-        }
     }
 }
 
