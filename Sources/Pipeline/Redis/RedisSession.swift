@@ -27,6 +27,10 @@ public struct RedisSession: SessionMachine {
     var isMonitoring = false
     /// CLIENT SETNAME or HELLO SETNAME.
     var client = NameID.none
+    /// SELECT: the same stream name means another stream in another database. It changes with the command, since what
+    /// follows in a pipeline is meant for it, and changes back if the reply is an error.
+    var database = 0
+    var previousDatabase = 0
     /// The command whose frame is being read.
     var currentCommand = RedisCommandTable.other
     /// The token with which the reply itself starts, behind its attributes.
