@@ -95,8 +95,11 @@ def test_rules_see_what_is_wrong(spans, complaint):
         assert found == []
     else:
         assert any(complaint in problem for problem in found), found
-        assert complaint != "orphan" or jaeger_rules.problems(view, [view.spans[0].trace_id and (
-            view.spans[0].trace_id, b"producer".hex())]) == []
+
+
+def test_a_context_of_the_application_is_no_orphan():
+    view = TraceView(spans_of(_request(dict(PROCESSED))))
+    assert jaeger_rules.problems(view, {(view.spans[0].trace_id, b"producer".hex())}) == []
 
 
 def test_receiver_obeys_its_script(world):

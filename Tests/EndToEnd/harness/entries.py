@@ -9,7 +9,7 @@ TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-0[0-3]")
 
 def pairs(flat):
     """A flat field list as pairs, in order and with repetitions, as text."""
-    words = [word.decode() for word in flat]
+    words = [word.decode(errors="backslashreplace") for word in flat]
     return list(zip(words[::2], words[1::2]))
 
 

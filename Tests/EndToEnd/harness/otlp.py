@@ -168,6 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        receiver._took(request)
         response = ExportTraceServiceResponse()
         if answer.rejected_spans or answer.message:
             response.partial_success.rejected_spans = answer.rejected_spans
@@ -180,4 +181,3 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(payload)))
         self.end_headers()
         self.wfile.write(payload)
-        receiver._took(request)
