@@ -62,10 +62,22 @@ public enum HexadecimalText {
     /// 16 lowercase digits, most significant first.
     public static func text(_ value: UInt64) -> String {
         String(unsafeUninitializedCapacity: 16) { digits in
-            for position in 0..<16 {
-                digits[position] = digit(UInt8(truncatingIfNeeded: value >> (60 - 4 * UInt64(position))) & 0x0f)
+            var position = 0
+            write(value) {
+                digits[position] = $0
+                position += 1
             }
-            return 16
+            return position
+        }
+    }
+
+    /// Appends the 16 lowercase digits, most significant first.
+    @inline(__always)
+    public static func write(_ value: UInt64, _ append: (UInt8) -> Void) {
+        var shift: UInt64 = 64
+        while shift > 0 {
+            shift &-= 4
+            append(digit(UInt8(truncatingIfNeeded: value >> shift) & 0x0f))
         }
     }
 
@@ -83,5 +95,26 @@ public enum HexadecimalText {
         case 0x61...0x66: byte &- 0x57
         default: nil
         }
+    }
+}
+
+extension TraceID {
+    /// Appends the 32 lowercase hex digits.
+    @inline(__always)
+    public func write(_ append: (UInt8) -> Void) {
+        HexadecimalText.write(high, append)
+        HexadecimalText.write(low, append)
+    }
+
+    /// Whether these bytes are this id's text form.
+    public func isText(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        guard range.count == 32 else { return false }
+        var position = range.lowerBound
+        var isEqual = true
+        write {
+            isEqual = isEqual && bytes[position] == $0
+            position += 1
+        }
+        return isEqual
     }
 }

@@ -130,6 +130,8 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case evicted
     /// The connection ended before the reply came.
     case disconnected
+    /// The session became opaque before the reply came.
+    case unobserved
 
     public var text: String {
         switch self {
@@ -140,6 +142,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
         case .deleted: "deleted"
         case .evicted: "evicted"
         case .disconnected: "disconnected"
+        case .unobserved: "unobserved"
         }
     }
 }

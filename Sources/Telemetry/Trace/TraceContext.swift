@@ -48,24 +48,15 @@ public struct TraceContext: Hashable, Sendable {
         append(0x30)
         append(0x30)
         append(Self.dash)
-        Self.writeHexadecimal(traceID.high, append)
-        Self.writeHexadecimal(traceID.low, append)
+        traceID.write(append)
         append(Self.dash)
-        Self.writeHexadecimal(spanID.value, append)
+        HexadecimalText.write(spanID.value, append)
         append(Self.dash)
         append(0x30)
         append(HexadecimalText.digit(flags.intersection(.known).rawValue))
     }
 
     private static let dash = UInt8(ascii: "-")
-
-    private static func writeHexadecimal(_ value: UInt64, _ append: (UInt8) -> Void) {
-        var shift: UInt64 = 64
-        while shift > 0 {
-            shift &-= 4
-            append(HexadecimalText.digit(UInt8(truncatingIfNeeded: value >> shift) & 0x0f))
-        }
-    }
 
     private static func hexadecimal(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
         var value: UInt64 = 0

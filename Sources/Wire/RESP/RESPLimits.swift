@@ -11,11 +11,13 @@ public struct RESPLimits: Sendable {
     /// Bulks longer than this are announced before their payload is complete.
     public var announceAbove = 64 << 10
 
+    /// The default limits.
     public init() {}
 }
 
 /// Why bytes could not be decoded. A closed set: the text is a metric label.
 public enum RESPError: String, Error, Equatable, Sendable {
+    /// A type byte that does not exist, or not where it stands.
     case unknownType = "unknown_type"
     case malformedLength = "malformed_length"
     case malformedLineEnd = "malformed_line_end"

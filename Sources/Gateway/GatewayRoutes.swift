@@ -1,0 +1,59 @@
+import HTTPTypes
+import Hummingbird
+import NIOCore
+import Telemetry
+
+/// The resources of the HTTP server.
+struct GatewayRoutes: Sendable {
+    let registry: MetricsRegistry
+    let readiness: Readiness
+
+    func router() -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: ProblemMiddleware())
+        router.get("metrics") { request, _ in metrics(accept: request.headers[.accept]) }
+        router.get("healthz") { _, _ in Self.text("ok", .ok) }
+        router.get("readyz") { _, _ in
+            let state = readiness.state
+            return Self.text(state.text, state == .ready ? .ok : .serviceUnavailable)
+        }
+        return router
+    }
+
+    private func metrics(accept: String?) -> Response {
+        let format = ExpositionFormat.negotiate(accept: accept)
+        return Response(
+            status: .ok,
+            headers: [.contentType: format.contentType, .vary: "Accept"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: registry.render(format))))
+    }
+
+    private static func text(_ text: String, _ status: HTTPResponse.Status) -> Response {
+        Response(
+            status: status,
+            headers: [.contentType: "text/plain; charset=utf-8", .cacheControl: "no-store"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n")))
+    }
+}
+
+/// Turns every error into a problem body (RFC 9457). Says nothing of the request, so nothing of it can leak.
+private struct ProblemMiddleware: RouterMiddleware {
+    typealias Context = BasicRequestContext
+
+    func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch {
+            let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
+            let title = status.reasonPhrase
+            let body = #"{"type":"about:blank","title":"\#(title)","status":\#(status.code)}"#
+            return Response(
+                status: status,
+                headers: [.contentType: "application/problem+json"],
+                body: ResponseBody(byteBuffer: ByteBuffer(string: body + "\n")))
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import Hummingbird
+import HummingbirdCore
+public import Logging
+public import NIOCore
+import NIOPosix
+public import ServiceLifecycle
+public import Telemetry
+
+/// Where the HTTP server listens.
+public struct GatewayConfiguration: Sendable, Hashable {
+    /// A host name or an address; loopback unless someone decides otherwise.
+    public var host: String
+    /// 0 lets the system choose; `onServerRunning` tells what it chose.
+    public var port: Int
+
+    /// Loopback and the port that the OpenTelemetry Prometheus exporter made usual.
+    public init(host: String = "127.0.0.1", port: Int = 9464) {
+        self.host = host
+        self.port = port
+    }
+}
+
+/// The HTTP server for people and scrapers: `/metrics`, `/healthz`, `/readyz`.
+///
+/// It runs apart from the traffic: sockets on an event loop of its own, rendering on Swift's concurrent executor, so a
+/// slow scrape costs processor time but never makes a message wait.
+public struct GatewayService: Service {
+    /// A scraper needs one connection and a load balancer a few; past this many, new ones wait in the backlog.
+    private static let connectionsMax = 128
+    private static let idleTimeout = TimeAmount.seconds(90)
+
+    private let configuration: GatewayConfiguration
+    private let routes: GatewayRoutes
+    private let logger: Logger
+    private let eventLoopGroup: (any EventLoopGroup)?
+    private let onServerRunning: @Sendable (Int) async -> Void
+
+    /// - Parameters:
+    ///   - registry: what `/metrics` renders.
+    ///   - readiness: what `/readyz` answers.
+    ///   - eventLoopGroup: for the sockets; nil makes a group of one thread that ends with the service. Never the
+    ///     group that carries traffic.
+    ///   - onServerRunning: told the bound port once connections are accepted.
+    public init(
+        configuration: GatewayConfiguration, registry: MetricsRegistry, readiness: Readiness, logger: Logger,
+        eventLoopGroup: (any EventLoopGroup)? = nil, onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
+    ) {
+        self.configuration = configuration
+        routes = GatewayRoutes(registry: registry, readiness: readiness)
+        self.logger = logger
+        self.eventLoopGroup = eventLoopGroup
+        self.onServerRunning = onServerRunning
+    }
+
+    /// Serves until graceful shutdown or cancellation. Throws `GatewayError` when the address cannot be bound.
+    public func run() async throws {
+        if let eventLoopGroup { return try await run(on: eventLoopGroup) }
+        let own = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        do {
+            try await run(on: own)
+        } catch {
+            try? await own.shutdownGracefully()
+            throw error
+        }
+        try await own.shutdownGracefully()
+    }
+
+    private func run(on eventLoopGroup: any EventLoopGroup) async throws {
+        do {
+            try await application(on: eventLoopGroup).run()
+        } catch {
+            throw GatewayError(configuration: configuration, cause: error) ?? error
+        }
+    }
+
+    /// The server with its routes, not yet running.
+    func application(on eventLoopGroup: any EventLoopGroup) -> some ApplicationProtocol {
+        // The library's own start and stop lines would repeat ours.
+        var serverLogger = logger
+        serverLogger.logLevel = max(logger.logLevel, .warning)
+        return Application(
+            responder: routes.router().buildResponder(),
+            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: Self.idleTimeout)),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port),
+                availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: serverLogger)),
+            onServerRunning: { [configuration, logger, onServerRunning] channel in
+                let port = channel.localAddress?.port ?? configuration.port
+                logger.info("serving http", metadata: ["host": "\(configuration.host)", "port": "\(port)"])
+                await onServerRunning(port)
+            },
+            eventLoopGroupProvider: .shared(eventLoopGroup),
+            logger: serverLogger)
+    }
+}

@@ -1,0 +1,83 @@
+import NIOCore
+import Wire
+
+/// One direction of a session: the decoder, and the bytes of the unfinished frame while it is worth keeping them.
+///
+/// A frame starts undecided and is kept. Once it is clear that nobody will edit it, it passes: its bytes go on as they
+/// come, and only the decoder follows it to its end. A kept frame that outgrows the limit passes too.
+struct RESPFrameKeeper {
+    enum Disposition {
+        /// Not enough is known of the frame yet.
+        case undecided
+        /// The whole frame has to be seen.
+        case keep
+        /// The bytes need not be seen again.
+        case pass
+    }
+
+    var decoder: RESPDecoder
+    private(set) var tokens: [RESPToken] = []
+    var disposition = Disposition.undecided
+    /// Where the current frame starts in the buffer at hand; meaningless for a frame that passes.
+    private(set) var frameStart = 0
+    private var kept: ByteBuffer?
+
+    /// Tokens of one frame that are remembered; a frame with more of them passes unedited.
+    static let tokensMax = 32_768
+    private static let tokensKept = 512
+
+    init(role: RESPDecoder.Role) {
+        decoder = RESPDecoder(role: role)
+    }
+
+    /// Whether a frame has begun that has not ended.
+    var isInsideFrame: Bool { decoder.frameLength > 0 }
+
+    /// Puts what was kept in front of what has arrived. Returns where the unscanned bytes start.
+    mutating func join(_ bytes: inout ByteBuffer) -> Int {
+        frameStart = 0
+        guard var joined = kept else { return 0 }
+        kept = nil
+        let scanned = joined.readableBytes
+        joined.writeBuffer(&bytes)
+        bytes = joined
+        return scanned
+    }
+
+    /// Notes a token of the current frame. False when there are too many to remember.
+    mutating func note(_ token: RESPToken) -> Bool {
+        guard tokens.count < Self.tokensMax else { return false }
+        tokens.append(token)
+        return true
+    }
+
+    /// The current frame has ended at `position` of the buffer at hand.
+    mutating func endFrame(at position: Int) {
+        frameStart = position
+        disposition = .undecided
+        // One large frame must not leave its room behind for the life of the connection.
+        tokens.removeAll(keepingCapacity: tokens.count <= Self.tokensKept)
+    }
+
+    /// How many bytes of the buffer may go on now; the others belong to a frame that is kept.
+    func releasable(of count: Int) -> Int {
+        guard isInsideFrame else { return count }
+        switch disposition {
+        case .pass: return count
+        case .undecided, .keep: return frameStart
+        }
+    }
+
+    /// Keeps the bytes of `buffer` from `start` on until more of their frame arrives.
+    mutating func keep(_ buffer: ByteBuffer, from start: Int) {
+        guard start < buffer.readableBytes else { return }
+        kept = buffer.getSlice(at: buffer.readerIndex + start, length: buffer.readableBytes - start)
+    }
+
+    /// Where the value of a token lies in the buffer at hand.
+    @inline(__always)
+    func value(_ token: RESPToken) -> Range<Int> {
+        let start = frameStart &+ token.valueOffset
+        return start..<(start &+ max(0, token.length))
+    }
+}

@@ -1,0 +1,120 @@
+import Telemetry
+import Wire
+
+/// The arguments of one complete command, the name being number 0.
+struct RedisArguments {
+    /// The array header, then one token per argument.
+    let tokens: [RESPToken]
+    /// Where the frame starts in the buffer.
+    let base: Int
+
+    var count: Int { tokens.count - 1 }
+
+    @inline(__always)
+    func range(_ argument: Int) -> Range<Int> {
+        let token = tokens[argument &+ 1]
+        let start = base &+ token.valueOffset
+        return start..<(start &+ max(0, token.length))
+    }
+
+    func isWord(_ argument: Int, _ word: StaticString, _ bytes: Span<UInt8>) -> Bool {
+        argument < count && RESPText.matches(bytes, in: range(argument), word)
+    }
+}
+
+/// An XADD, understood: where its fields begin and what they say about the trace.
+///
+/// `XADD key [NOMKSTREAM] [KEEPREF|DELREF|ACKED] [IDMPAUTO pid | IDMP pid iid] [MAXLEN|MINID [=|~] n [LIMIT n]] id field
+/// value [...]`, options in any order (https://redis.io/docs/latest/commands/xadd/).
+struct RedisEntryCommand {
+    private(set) var context: TraceContext?
+    private(set) var hasContextField = false
+    /// The broker hashes the fields to recognise duplicates.
+    private(set) var isContentHashed = false
+    private(set) var bodySize: Int64 = 0
+    private var conversationRange: Range<Int>?
+
+    /// Nil when the command is not well-formed; the broker will refuse it.
+    init?(_ arguments: RedisArguments, _ bytes: Span<UInt8>) {
+        guard let firstField = skipOptions(arguments, bytes), firstField < arguments.count,
+            (arguments.count - firstField) % 2 == 0
+        else { return nil }
+        var position = firstField
+        while position < arguments.count {
+            let name = arguments.range(position)
+            let value = arguments.range(position + 1)
+            bodySize &+= Int64(name.count &+ value.count)
+            if ContextFields.isTraceParent(bytes, name) {
+                hasContextField = true
+                if context == nil { context = TraceContext(parsing: bytes.extracting(value)) }
+            } else if ContextFields.isCorrelation(bytes, name), conversationRange == nil, !value.isEmpty {
+                conversationRange = value
+            }
+            position += 2
+        }
+    }
+
+    /// The application's own correlation id.
+    func conversation(_ bytes: Span<UInt8>) -> String? {
+        conversationRange.map { ContextFields.text(bytes, $0) }
+    }
+
+    /// Returns the number of the first field, after the id.
+    private mutating func skipOptions(_ arguments: RedisArguments, _ bytes: Span<UInt8>) -> Int? {
+        var position = 2
+        while position < arguments.count {
+            if arguments.isWord(position, "NOMKSTREAM", bytes) || arguments.isWord(position, "KEEPREF", bytes)
+                || arguments.isWord(position, "DELREF", bytes) || arguments.isWord(position, "ACKED", bytes)
+            {
+                position += 1
+            } else if arguments.isWord(position, "MAXLEN", bytes) || arguments.isWord(position, "MINID", bytes) {
+                position += 1
+                if arguments.isWord(position, "=", bytes) || arguments.isWord(position, "~", bytes) { position += 1 }
+                position += 1
+            } else if arguments.isWord(position, "LIMIT", bytes) || arguments.isWord(position, "IDMPAUTO", bytes) {
+                isContentHashed = isContentHashed || arguments.isWord(position, "IDMPAUTO", bytes)
+                position += 2
+            } else if arguments.isWord(position, "IDMP", bytes) {
+                position += 3
+            } else {
+                return position + 1
+            }
+        }
+        return nil
+    }
+}
+
+/// The fields that carry context in a stream entry, and their form on the wire.
+enum ContextFields {
+    static func isTraceParent(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 11 && RESPText.matches(bytes, in: name, "traceparent")
+    }
+
+    static func isCorrelation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
+    }
+
+    /// Longest correlation id that is kept for a span; a longer one is cut.
+    private static let conversationBytesMax = 256
+
+    static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
+        let bounded = range.prefix(conversationBytesMax)
+        return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
+    }
+
+    /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if we give
+    /// one, the correlation id, which is the trace id in text.
+    static func append(_ context: TraceContext, correlation: Bool, to bytes: inout [UInt8]) {
+        append("$11\r\ntraceparent\r\n$55\r\n", to: &bytes)
+        context.write { bytes.append($0) }
+        append("\r\n", to: &bytes)
+        guard correlation else { return }
+        append("$13\r\ncorrelationid\r\n$32\r\n", to: &bytes)
+        context.traceID.write { bytes.append($0) }
+        append("\r\n", to: &bytes)
+    }
+
+    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
+        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    }
+}

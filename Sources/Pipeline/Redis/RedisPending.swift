@@ -1,0 +1,102 @@
+import DequeModule
+
+/// What a session waits for: one entry per command whose reply has not come, in the order of the commands.
+///
+/// Most commands need only their number and time. The few that are traced keep their state in a second queue that runs
+/// in step with the first, so that a pipeline of a hundred thousand GETs costs little memory.
+struct PendingReplies {
+    struct Entry {
+        var command: RedisCommandTable.Number
+        var expectation: Expectation
+        var hasOperation: Bool
+        /// Commands to a subscription reply once per channel: replies still to come.
+        var remaining: UInt32 = 1
+        var startedAt: Instant
+    }
+
+    /// How the reply is to be understood.
+    enum Expectation: UInt8 {
+        case reply
+        /// Replies of SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and of their counterparts with channels named.
+        case subscription
+        /// UNSUBSCRIBE and the like without channels: as many replies as there are subscriptions, at least one.
+        case unsubscribeAll
+        case hello
+        case execute
+        case discard
+        case reset
+        case monitor
+    }
+
+    private var entries = Deque<Entry>()
+    private var operations = Deque<OpenOperation>()
+
+    var count: Int { entries.count }
+    var isEmpty: Bool { entries.isEmpty }
+    var head: Entry? { entries.first }
+    /// The traced operation that the next reply answers.
+    var headOperation: OpenOperation? { entries.first?.hasOperation == true ? operations.first : nil }
+
+    mutating func append(_ entry: Entry, _ operation: OpenOperation?) {
+        entries.append(entry)
+        if let operation { operations.append(operation) }
+    }
+
+    mutating func popFirst() -> (entry: Entry, operation: OpenOperation?)? {
+        guard let entry = entries.popFirst() else { return nil }
+        return (entry, entry.hasOperation ? operations.popFirst() : nil)
+    }
+
+    mutating func replaceHead(remaining: UInt32) {
+        guard !entries.isEmpty else { return }
+        entries[entries.startIndex].remaining = remaining
+    }
+
+    mutating func removeAll() -> [OpenOperation] {
+        defer {
+            entries = []
+            operations = []
+        }
+        return Array(operations)
+    }
+}
+
+/// A traced command that waits for its reply.
+enum OpenOperation {
+    case send(OpenSend)
+    /// The kind of command tells the shape of the reply.
+    case receive(OpenReceive, RedisCommandKind)
+    case settle(OpenSettle)
+}
+
+/// How many subscriptions a connection has, learnt from the counts that Redis puts into its replies.
+struct RedisSubscriptions {
+    private(set) var channels = 0
+    private(set) var patterns = 0
+    private(set) var shards = 0
+
+    enum Family {
+        case channel
+        case pattern
+        case shard
+    }
+
+    var isEmpty: Bool { channels == 0 && patterns == 0 && shards == 0 }
+
+    func count(_ family: Family) -> Int {
+        switch family {
+        case .channel: channels
+        case .pattern: patterns
+        case .shard: shards
+        }
+    }
+
+    /// The count in a reply covers channels and patterns together, and shard channels alone.
+    mutating func update(_ family: Family, total: Int) {
+        switch family {
+        case .channel: channels = max(0, total - patterns)
+        case .pattern: patterns = max(0, total - channels)
+        case .shard: shards = max(0, total)
+        }
+    }
+}

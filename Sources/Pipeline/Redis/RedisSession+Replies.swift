@@ -1,0 +1,233 @@
+import Telemetry
+import Wire
+
+/// The way of a reply: which command it answers, and what it says about the messages.
+extension RedisSession {
+    mutating func scanReplies(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(RESPError) {
+        var position = start
+        while opaque == nil {
+            switch try replies.decoder.next(in: bytes, at: &position) {
+            case .needsMore:
+                return
+            case .announced(let token):
+                announceReply(token, bytes, at: now)
+            case .token(let token):
+                noteReply(token, bytes)
+                guard token.endsFrame else { continue }
+                finishReply(bytes, at: now)
+                replies.endFrame(at: position)
+                replyStart = nil
+                pushIsHandled = false
+            }
+        }
+    }
+
+    private mutating func noteReply(_ token: RESPToken, _ bytes: Span<UInt8>) {
+        guard replies.disposition != .pass else { return }
+        guard replies.note(token) else { return passReply() }
+        guard replies.disposition == .undecided, token.depth == 0, token.kind != .attribute else { return }
+        replyStart = replies.tokens.count - 1
+        replies.disposition = mustBeSeen(token) ? .keep : .pass
+    }
+
+    /// Whether the reply that begins with this token is looked into.
+    private func mustBeSeen(_ token: RESPToken) -> Bool {
+        guard !token.endsFrame, token.kind != .push else { return true }
+        guard let head = pending.head else { return !subscriptions.isEmpty }
+        switch head.expectation {
+        case .subscription, .unsubscribeAll: return true
+        case .execute: return tracedInTransaction > 0
+        case .reply, .hello, .discard, .reset, .monitor:
+            return !subscriptions.isEmpty || head.hasOperation
+        }
+    }
+
+    /// A large bulk has begun inside the reply. What can be known of a push is known now; a reply that cannot be kept
+    /// whole passes unedited.
+    private mutating func announceReply(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
+        guard replies.disposition != .pass else { return }
+        if token.depth == 0 {
+            replyStart = replies.tokens.count
+            _ = replies.note(token)
+            replies.disposition = .pass
+            return
+        }
+        guard token.offset + token.length > listener.frameBytesMax else { return }
+        if let start = replyStart, isPush(start, bytes), replies.note(token) {
+            receivePush(start, bytes, at: now)
+            pushIsHandled = true
+            replies.disposition = .pass
+            return
+        }
+        passReply()
+    }
+
+    private mutating func passReply() {
+        if replies.disposition == .keep { counters.uneditedTooLarge.add(1) }
+        replies.disposition = .pass
+    }
+
+    private mutating func finishReply(_ bytes: Span<UInt8>, at now: Instant) {
+        guard !pushIsHandled else { return }
+        guard let start = replyStart else { return turnOpaque(.malformedReply, at: now) }
+        if isPush(start, bytes) { return receivePush(start, bytes, at: now) }
+        let first = replies.tokens[start]
+        if isMonitoring, first.kind == .simpleString, isMonitorLine(first, bytes) { return }
+        answer(start, bytes, at: now)
+    }
+
+    /// A line of MONITOR begins with a time stamp; no reply begins with a digit.
+    private func isMonitorLine(_ token: RESPToken, _ bytes: Span<UInt8>) -> Bool {
+        guard replies.disposition == .keep, token.length > 0 else { return false }
+        return (0x30...0x39).contains(bytes[replies.value(token).lowerBound])
+    }
+
+    // MARK: Answers
+
+    private mutating func answer(_ start: Int, _ bytes: Span<UInt8>, at now: Instant) {
+        guard let (entry, operation) = pending.popFirst() else { return turnOpaque(.unexpectedReply, at: now) }
+        let first = replies.tokens[start]
+        if first.kind == .simpleString, first.length == 6, isQueued(first, bytes) {
+            return queue(entry, operation, at: now)
+        }
+        let outcome = outcome(first, bytes)
+        switch entry.expectation {
+        case .reply, .subscription, .unsubscribeAll:
+            break
+        case .hello:
+            // The reply's own form tells the version; nothing needs to be remembered.
+            break
+        case .execute:
+            executed(start, outcome, bytes, at: now)
+        case .discard:
+            if outcome == .succeeded { forgetTransaction() }
+        case .reset:
+            if outcome == .succeeded { reset() }
+        case .monitor:
+            if outcome == .succeeded { isMonitoring = true }
+        }
+        guard let operation else { return measure(entry, outcome, at: now) }
+        var reader = StreamReplyReader(
+            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip)
+        resolve(operation, start, outcome, bytes, &reader, at: now)
+        counters.stripped.add(reader.strippedCount)
+    }
+
+    private func isQueued(_ token: RESPToken, _ bytes: Span<UInt8>) -> Bool {
+        RESPText.matches(bytes, in: replies.value(token), "QUEUED")
+    }
+
+    private mutating func queue(
+        _ entry: PendingReplies.Entry, _ operation: OpenOperation?, at now: Instant
+    ) {
+        if entry.expectation == .subscription || entry.expectation == .unsubscribeAll {
+            return turnOpaque(.subscriptionInTransaction, at: now)
+        }
+        transaction.append((entry, operation))
+        if operation != nil { tracedInTransaction += 1 }
+        if transaction.count > listener.pendingRepliesMax { turnOpaque(.pendingLimit, at: now) }
+    }
+
+    private func measure(_ entry: PendingReplies.Entry, _ outcome: Outcome, at now: Instant) {
+        var error = NameID.none
+        if case .failed(let name) = outcome { error = name }
+        counters.answered(
+            entry.command, now.nanoseconds(since: entry.startedAt), error: error, names: lane.shared.names)
+    }
+
+    /// The first word of an error, if it looks like the code that Redis puts there.
+    private func outcome(_ token: RESPToken, _ bytes: Span<UInt8>) -> Outcome {
+        guard token.kind == .error || token.kind == .bulkError else { return .succeeded }
+        guard replies.disposition == .keep else { return .failed(lane.errorName(bytes, 0..<0)) }
+        return .failed(lane.errorName(bytes, replies.value(token)))
+    }
+
+    /// What the reply at token `index` means for one traced command.
+    private mutating func resolve(
+        _ operation: OpenOperation, _ index: Int, _ outcome: Outcome, _ bytes: Span<UInt8>,
+        _ reader: inout StreamReplyReader, at now: Instant
+    ) {
+        switch operation {
+        case .send(let open):
+            var messageID = MessageID.none
+            let token = replies.tokens[index]
+            if replies.disposition == .keep, token.kind == .bulkString, token.length > 0,
+                let id = RESPText.entryID(bytes, in: reader.range(index))
+            {
+                messageID = .streamEntry(milliseconds: id.milliseconds, sequence: id.sequence)
+            }
+            lane.published(open, outcome, messageID: messageID, client: client, at: now)
+        case .settle(let open):
+            lane.settled(open, outcome, client: client, listener: listener, at: now)
+        case .receive(let open, let kind):
+            guard outcome == .succeeded, replies.disposition == .keep else {
+                return lane.receivedNothing(
+                    open, from: open.destination, outcome, client: client, listener: listener, at: now)
+            }
+            if !receive(open, by: kind, index, bytes, &reader, at: now) {
+                counters.uneditedShape.add(1)
+                lane.receivedNothing(
+                    open, from: open.destination, .succeeded, client: client, listener: listener, at: now)
+            }
+        }
+    }
+
+    // MARK: Transactions
+
+    private mutating func executed(_ start: Int, _ outcome: Outcome, _ bytes: Span<UInt8>, at now: Instant) {
+        let queued = transaction
+        forgetTransaction()
+        let reply = replies.tokens[start]
+        if case .failed = outcome { return endTransaction(queued, outcome, at: now) }
+        guard reply.kind == .array, reply.length >= 0 else {
+            // Null: a watched key had changed, nothing was executed.
+            return endTransaction(queued, .failed(lane.name("aborted")), at: now)
+        }
+        guard reply.length == queued.count else { return turnOpaque(.transactionMismatch, at: now) }
+        guard replies.disposition == .keep else { return endTransaction(queued, .succeeded, at: now) }
+        var reader = StreamReplyReader(
+            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip)
+        var index = start + 1
+        for (entry, operation) in queued where index < replies.tokens.count {
+            let outcome = self.outcome(replies.tokens[index], bytes)
+            if let operation {
+                resolve(operation, index, outcome, bytes, &reader, at: now)
+            } else {
+                measure(entry, outcome, at: now)
+            }
+            index = reader.skip(index)
+        }
+        counters.stripped.add(reader.strippedCount)
+    }
+
+    /// All commands of a transaction end alike: none was executed, or the reply was too large to be looked into.
+    private mutating func endTransaction(
+        _ queued: [(entry: PendingReplies.Entry, operation: OpenOperation?)], _ outcome: Outcome, at now: Instant
+    ) {
+        for (entry, operation) in queued {
+            switch operation {
+            case .send(let open):
+                lane.published(open, outcome, client: client, at: now)
+            case .settle(let open):
+                lane.settled(open, outcome, client: client, listener: listener, at: now)
+            case .receive(let open, _):
+                lane.receivedNothing(
+                    open, from: open.destination, outcome, client: client, listener: listener, at: now)
+            case nil:
+                measure(entry, outcome, at: now)
+            }
+        }
+    }
+
+    private mutating func forgetTransaction() {
+        transaction = []
+        tracedInTransaction = 0
+    }
+
+    private mutating func reset() {
+        forgetTransaction()
+        subscriptions = RedisSubscriptions()
+        isMonitoring = false
+        client = .none
+    }
+}

@@ -1,0 +1,236 @@
+import Telemetry
+import Wire
+
+/// The way of a command: from its tokens to the reply that is now awaited.
+extension RedisSession {
+    mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(RESPError) {
+        var position = start
+        while opaque == nil {
+            switch try requests.decoder.next(in: bytes, at: &position) {
+            case .needsMore:
+                return
+            case .announced(let token):
+                // A bulk that will not fit makes its frame pass at once, instead of after a megabyte.
+                guard requests.disposition != .pass, token.offset + token.length > listener.frameBytesMax else {
+                    continue
+                }
+                passRequest()
+            case .token(let token):
+                noteRequest(token, bytes)
+                guard token.endsFrame else { continue }
+                finishRequest(token, bytes, at: now)
+                requests.endFrame(at: position)
+                currentCommand = RedisCommandTable.other
+            }
+        }
+    }
+
+    private mutating func noteRequest(_ token: RESPToken, _ bytes: Span<UInt8>) {
+        guard requests.disposition != .pass else { return }
+        guard requests.note(token) else { return passRequest() }
+        guard requests.disposition == .undecided, requests.tokens.count == 2 else { return }
+        currentCommand = RedisCommandTable.shared.number(bytes, requests.value(token))
+        let needsArguments = RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments
+        requests.disposition = needsArguments ? .keep : .pass
+    }
+
+    /// Lets a command go on that is too large to be followed. It is still counted and timed.
+    private mutating func passRequest() {
+        if requests.disposition == .keep { counters.uneditedTooLarge.add(1) }
+        requests.disposition = .pass
+    }
+
+    private mutating func finishRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
+        switch requests.disposition {
+        case .pass:
+            expectReply(to: currentCommand, at: now)
+        case .keep:
+            interpret(requests.tokens, bytes, requests.frameStart, inline: false, at: now)
+        case .undecided:
+            // An inline command, or an empty array, to which Redis does not reply at all.
+            guard token.kind == .inlineCommand else { return }
+            interpretInline(bytes, requests.value(token), at: now)
+        }
+    }
+
+    /// An inline command is given the form that the others have, so that one piece of code understands both. It is
+    /// never edited: what passes is the line as it came.
+    private mutating func interpretInline(_ bytes: Span<UInt8>, _ line: Range<Int>, at now: Instant) {
+        guard let words = InlineWords.split(bytes.extracting(line)) else {
+            return expectReply(to: RedisCommandTable.other, at: now)
+        }
+        guard let name = words.first else { return }
+        var array: [UInt8] = []
+        RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: words.count, to: &array)
+        for word in words { RESPWriter.appendBulk(word, to: &array) }
+        currentCommand = RedisCommandTable.shared.number(name.span, 0..<name.count)
+        guard RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments else {
+            return expectReply(to: currentCommand, at: now)
+        }
+        var decoder = RESPDecoder(role: .requests)
+        var tokens: [RESPToken] = []
+        var position = 0
+        while position < array.count, case .token(let token)? = try? decoder.next(in: array.span, at: &position) {
+            tokens.append(token)
+        }
+        interpret(tokens, array.span, 0, inline: true, at: now)
+    }
+
+    /// Takes note of a command by its kind. `base` is where the frame starts in `bytes`.
+    private mutating func interpret(
+        _ tokens: [RESPToken], _ bytes: Span<UInt8>, _ base: Int, inline: Bool, at now: Instant
+    ) {
+        let arguments = RedisArguments(tokens: tokens, base: base)
+        switch RedisCommandTable.shared.commands[Int(currentCommand)].kind {
+        case .publishEntry:
+            publishEntry(arguments, bytes, inline: inline, at: now)
+        case .publishMessage:
+            publishMessage(arguments, bytes, at: now)
+        case .read, .readGroup, .range, .claim, .autoClaim, .inspect:
+            let kind = RedisCommandTable.shared.commands[Int(currentCommand)].kind
+            let open = openReceive(arguments, bytes, at: now)
+            expectReply(to: currentCommand, open.map { .receive($0, kind) }, at: now)
+        case .acknowledge, .delete:
+            let open = openSettle(arguments, bytes, at: now)
+            expectReply(to: currentCommand, open.map { .settle($0) }, at: now)
+        case .subscribe:
+            expectReply(to: currentCommand, as: .subscription, remaining: arguments.count - 1, at: now)
+        case .unsubscribe:
+            if arguments.count > 1 {
+                expectReply(to: currentCommand, as: .subscription, remaining: arguments.count - 1, at: now)
+            } else {
+                expectReply(to: currentCommand, as: .unsubscribeAll, at: now)
+            }
+        case .hello:
+            noteClientName(arguments, bytes, after: "SETNAME")
+            expectReply(to: currentCommand, as: .hello, at: now)
+        case .client:
+            interpretClient(arguments, bytes, at: now)
+        case .plain, .execute, .discard, .reset, .monitor, .replicate:
+            expectReply(to: currentCommand, at: now)
+        }
+    }
+
+    private mutating func publishEntry(
+        _ arguments: RedisArguments, _ bytes: Span<UInt8>, inline: Bool, at now: Instant
+    ) {
+        guard arguments.count > 1 else { return expectReply(to: currentCommand, at: now) }
+        let entry = RedisEntryCommand(arguments, bytes)
+        var publication = Publication(
+            destination: lane.destination(bytes, arguments.range(1)), bodySize: entry?.bodySize ?? -1,
+            obstacle: inline ? .inline : nil)
+        if let entry {
+            publication.context = entry.context
+            publication.hasForeignContextField = entry.hasContextField
+            publication.conversation = entry.conversation(bytes)
+            if entry.isContentHashed { publication.obstacle = .contentHashed }
+        } else {
+            publication.obstacle = .malformed
+        }
+        let (open, injection, obstacle) = lane.publishing(
+            publication, operation: operationName, listener: listener, at: now)
+        if let obstacle { counters.notInjected[obstacle]?.add(1) }
+        if case .add(let context, let correlation) = injection {
+            inject(context, correlation: correlation, into: arguments)
+        }
+        expectReply(to: currentCommand, .send(open), at: now)
+    }
+
+    private mutating func publishMessage(_ arguments: RedisArguments, _ bytes: Span<UInt8>, at now: Instant) {
+        guard arguments.count == 3 else { return expectReply(to: currentCommand, at: now) }
+        // Only the channel and the payload exist, and the payload is the application's.
+        let publication = Publication(
+            destination: lane.destination(bytes, arguments.range(1)), bodySize: Int64(arguments.range(2).count),
+            obstacle: .configured)
+        let open = lane.publishing(publication, operation: operationName, listener: listener, at: now).open
+        expectReply(to: currentCommand, .send(open), at: now)
+    }
+
+    /// Notes the edit: two or four more elements, at the end.
+    private mutating func inject(_ context: TraceContext, correlation: Bool, into arguments: RedisArguments) {
+        let header = arguments.tokens[0]
+        splices.replace(at: arguments.base + header.offset, removing: header.endOffset - header.offset) { bytes in
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + (correlation ? 4 : 2), to: &bytes)
+        }
+        let end = arguments.tokens[arguments.tokens.count - 1].endOffset
+        splices.replace(at: arguments.base + end, removing: 0) { bytes in
+            ContextFields.append(context, correlation: correlation, to: &bytes)
+        }
+    }
+
+    private mutating func interpretClient(_ arguments: RedisArguments, _ bytes: Span<UInt8>, at now: Instant) {
+        if arguments.count == 3, arguments.isWord(1, "REPLY", bytes) {
+            if arguments.isWord(2, "OFF", bytes) {
+                replyMode = .off
+                return
+            }
+            if arguments.isWord(2, "SKIP", bytes) {
+                if replyMode == .on { replyMode = .skipNext }
+                return
+            }
+            if arguments.isWord(2, "ON", bytes) { replyMode = .on }
+        }
+        noteClientName(arguments, bytes, after: "SETNAME")
+        expectReply(to: currentCommand, at: now)
+    }
+
+    private mutating func noteClientName(_ arguments: RedisArguments, _ bytes: Span<UInt8>, after word: StaticString) {
+        // From 1: a user name or a password of HELLO AUTH may be any word, and is skipped with its command word.
+        var position = 1
+        while position + 1 < arguments.count {
+            if arguments.isWord(position, "AUTH", bytes) {
+                position += 3
+            } else if arguments.isWord(position, word, bytes) {
+                client = lane.name(bytes, arguments.range(position + 1))
+                return
+            } else {
+                position += 1
+            }
+        }
+    }
+
+    var operationName: NameID { counters.operationNames[Int(currentCommand)] }
+
+    /// The command at hand will be answered, unless the client has asked for silence.
+    mutating func expectReply(
+        to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
+        as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, at now: Instant
+    ) {
+        switch replyMode {
+        case .on:
+            break
+        case .off:
+            return answeredInSilence(operation, at: now)
+        case .skipNext:
+            replyMode = .on
+            return answeredInSilence(operation, at: now)
+        }
+        let entry = PendingReplies.Entry(
+            command: command, expectation: expectation ?? Self.expectation(of: command),
+            hasOperation: operation != nil, remaining: UInt32(clamping: remaining), startedAt: now)
+        pending.append(entry, operation)
+        if RedisCommandTable.shared.commands[Int(command)].kind == .replicate { turnOpaque(.replication, at: now) }
+        if pending.count > listener.pendingRepliesMax { turnOpaque(.pendingLimit, at: now) }
+    }
+
+    private static func expectation(of command: RedisCommandTable.Number) -> PendingReplies.Expectation {
+        switch RedisCommandTable.shared.commands[Int(command)].kind {
+        case .execute: .execute
+        case .discard: .discard
+        case .reset: .reset
+        case .monitor: .monitor
+        case .plain, .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect,
+            .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .replicate:
+            .reply
+        }
+    }
+
+    /// No reply will come. What was sent counts as sent; what it came to is not known.
+    private mutating func answeredInSilence(_ operation: OpenOperation?, at now: Instant) {
+        switch operation {
+        case .send(let open): lane.published(open, .succeeded, client: client, at: now)
+        case .settle(let open): lane.settled(open, .succeeded, client: client, listener: listener, at: now)
+        case .receive, nil: break
+        }
+    }
+}

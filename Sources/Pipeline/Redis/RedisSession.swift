@@ -1,0 +1,142 @@
+public import NIOCore
+import Telemetry
+import Wire
+
+/// One Redis client connection with its upstream connection: matches replies to commands, finds the messages in both,
+/// and takes them through the lane's stages.
+///
+/// Responsible for: which reply answers which command (pipelines, transactions, subscriptions, MONITOR, CLIENT REPLY),
+/// and which bytes are edited. Not responsible for: what an argument list means (`RedisRequests`), what a stream reply
+/// looks like (`StreamReplyReader`), what becomes of a message (`Lane`), or any IO.
+///
+/// Replies carry the state: whether a command was queued is read from its `+QUEUED`, the protocol version from the
+/// reply to HELLO, the number of subscriptions from the counts. So an error reply needs no special case.
+public struct RedisSession: SessionMachine {
+    let lane: Lane
+    let listener: ListenerProfile
+    let counters: RedisCounters
+    var requests = RESPFrameKeeper(role: .requests)
+    var replies = RESPFrameKeeper(role: .replies)
+    var splices = SpliceList()
+    var pending = PendingReplies()
+    /// Commands that were answered with `+QUEUED` and wait for EXEC.
+    var transaction: [(entry: PendingReplies.Entry, operation: OpenOperation?)] = []
+    var tracedInTransaction = 0
+    var subscriptions = RedisSubscriptions()
+    var replyMode = ReplyMode.on
+    var isMonitoring = false
+    /// CLIENT SETNAME or HELLO SETNAME.
+    var client = NameID.none
+    /// The command whose frame is being read.
+    var currentCommand = RedisCommandTable.other
+    /// The token with which the reply itself starts, behind its attributes.
+    var replyStart: Int?
+    /// A push whose payload is still passing was already counted.
+    var pushIsHandled = false
+    private(set) var opaque: OpaqueReason?
+
+    /// CLIENT REPLY.
+    enum ReplyMode {
+        case on
+        case off
+        case skipNext
+    }
+
+    public init(lane: Lane, listener: ListenerProfile, counters: RedisCounters) {
+        self.lane = lane
+        self.listener = listener
+        self.counters = counters
+    }
+
+    public var isIdle: Bool {
+        opaque != nil || (pending.isEmpty && !requests.isInsideFrame && !replies.isInsideFrame)
+    }
+
+    public static func refusal(_ reason: String) -> ByteBuffer {
+        ByteBuffer(bytes: RESPWriter.error("ERR tacho: \(reason)"))
+    }
+
+    public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        guard opaque == nil else { return SessionOutput(toUpstream: bytes) }
+        var buffer = bytes
+        let start = requests.join(&buffer)
+        do throws(RESPError) {
+            try scanRequests(buffer.readableBytesUInt8Span, from: start, at: now)
+        } catch {
+            turnOpaque(.malformedRequest, at: now)
+        }
+        let count = opaque == nil ? requests.releasable(of: buffer.readableBytes) : buffer.readableBytes
+        let kept = count < buffer.readableBytes ? buffer.readableBytes - count : 0
+        if kept > listener.frameBytesMax {
+            counters.uneditedTooLarge.add(1)
+            requests.disposition = .pass
+            return SessionOutput(toUpstream: release(buffer, buffer.readableBytes), becameOpaque: opaque)
+        }
+        if kept > 0 { requests.keep(buffer, from: count) }
+        return SessionOutput(toUpstream: release(buffer, count), becameOpaque: opaque)
+    }
+
+    public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        guard opaque == nil else { return SessionOutput(toClient: bytes) }
+        var buffer = bytes
+        let start = replies.join(&buffer)
+        do throws(RESPError) {
+            try scanReplies(buffer.readableBytesUInt8Span, from: start, at: now)
+        } catch {
+            turnOpaque(.malformedReply, at: now)
+        }
+        let count = opaque == nil ? replies.releasable(of: buffer.readableBytes) : buffer.readableBytes
+        let kept = count < buffer.readableBytes ? buffer.readableBytes - count : 0
+        if kept > listener.frameBytesMax {
+            counters.uneditedTooLarge.add(1)
+            replies.disposition = .pass
+            return SessionOutput(toClient: release(buffer, buffer.readableBytes), becameOpaque: opaque)
+        }
+        if kept > 0 { replies.keep(buffer, from: count) }
+        return SessionOutput(toClient: release(buffer, count), becameOpaque: opaque)
+    }
+
+    public mutating func clientFinished(at now: Instant) -> SessionOutput {
+        var rest = ByteBuffer()
+        _ = requests.join(&rest)
+        return SessionOutput(toUpstream: rest.readableBytes > 0 ? rest : nil)
+    }
+
+    public mutating func upstreamFinished(at now: Instant) -> SessionOutput {
+        var rest = ByteBuffer()
+        _ = replies.join(&rest)
+        return SessionOutput(toClient: rest.readableBytes > 0 ? rest : nil)
+    }
+
+    public mutating func closed(at now: Instant) {
+        abandon(as: .disconnected, at: now)
+    }
+
+    // MARK: Becoming opaque
+
+    mutating func turnOpaque(_ reason: OpaqueReason, at now: Instant) {
+        guard opaque == nil else { return }
+        opaque = reason
+        counters.opaque[reason]?.add(1)
+        abandon(as: .unobserved, at: now)
+    }
+
+    /// Ends every open operation without knowing how it went. Only what was sent is worth a span.
+    private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
+        let operations = pending.removeAll() + transaction.compactMap(\.operation)
+        transaction = []
+        tracedInTransaction = 0
+        for case .send(let open) in operations {
+            lane.abandoned(open, as: outcome, client: client, at: now)
+        }
+    }
+
+    /// The first `count` bytes, edited if an edit was noted. The rest stays with its frame, edits and all: an edit is
+    /// only ever noted for a complete frame.
+    private mutating func release(_ buffer: ByteBuffer, _ count: Int) -> ByteBuffer? {
+        guard count > 0 else { return nil }
+        if !splices.isEmpty { return splices.apply(to: buffer, count: count) }
+        if count == buffer.readableBytes { return buffer }
+        return buffer.getSlice(at: buffer.readerIndex, length: count)
+    }
+}

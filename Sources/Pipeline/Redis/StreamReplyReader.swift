@@ -1,0 +1,123 @@
+import Telemetry
+import Wire
+
+/// Finds the entries in a reply, whichever command gave it, and notes the removal of what we had added to them.
+///
+/// Works on the flat list of tokens: a value is its token and the deeper tokens behind it. Each method takes the number
+/// of a value's token and returns the number of the next value's, or nil when the shape is not the expected one.
+struct StreamReplyReader {
+    let tokens: [RESPToken]
+    /// Where the frame starts in the buffer.
+    let base: Int
+    let strips: Bool
+    /// The entries found since the last `take`.
+    private(set) var messages: [Delivered] = []
+    private(set) var strippedCount: UInt64 = 0
+
+    init(tokens: [RESPToken], base: Int, strips: Bool) {
+        self.tokens = tokens
+        self.base = base
+        self.strips = strips
+    }
+
+    mutating func take() -> [Delivered] {
+        defer { messages = [] }
+        return messages
+    }
+
+    func skip(_ index: Int) -> Int {
+        var next = index + 1
+        while next < tokens.count, tokens[next].depth > tokens[index].depth { next += 1 }
+        return next
+    }
+
+    func range(_ index: Int) -> Range<Int> {
+        let start = base &+ tokens[index].valueOffset
+        return start..<(start &+ max(0, tokens[index].length))
+    }
+
+    /// `[entry, ...]`; a deleted entry may be null.
+    mutating func entries(at index: Int, _ bytes: Span<UInt8>, _ splices: inout SpliceList) -> Int? {
+        guard index < tokens.count, tokens[index].kind == .array else { return nil }
+        var next = index + 1
+        for _ in 0..<max(0, tokens[index].length) {
+            guard let after = entry(at: next, bytes, &splices) else { return nil }
+            next = after
+        }
+        return next
+    }
+
+    /// `[id, [field, value, ...], ...]`: what follows the fields (idle time, delivery count) is passed over.
+    mutating func entry(at index: Int, _ bytes: Span<UInt8>, _ splices: inout SpliceList) -> Int? {
+        guard index < tokens.count else { return nil }
+        let after = skip(index)
+        guard tokens[index].kind == .array, tokens[index].length >= 2 else {
+            // Null stands for an entry that is gone.
+            return tokens[index].kind == .null || tokens[index].length < 0 ? after : nil
+        }
+        guard index + 2 < tokens.count, tokens[index + 1].kind == .bulkString,
+            let id = RESPText.entryID(bytes, in: range(index + 1))
+        else { return nil }
+        let fields = index + 2
+        guard tokens[fields].kind == .array, tokens[fields].length >= 0 else {
+            return tokens[fields].kind == .null || tokens[fields].length < 0 ? after : nil
+        }
+        guard tokens[fields].length % 2 == 0, fields + tokens[fields].length < tokens.count else { return nil }
+        read(fields, id, bytes, &splices)
+        return after
+    }
+
+    private mutating func read(
+        _ fields: Int, _ id: (milliseconds: UInt64, sequence: UInt64), _ bytes: Span<UInt8>,
+        _ splices: inout SpliceList
+    ) {
+        var message = Delivered(
+            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, bodySize: 0)
+        let end = fields + 1 + tokens[fields].length
+        var contextAt: Int?
+        var conversation: Range<Int>?
+        var name = fields + 1
+        while name < end {
+            let nameRange = range(name)
+            let value = range(name + 1)
+            if message.context == nil, ContextFields.isTraceParent(bytes, nameRange) {
+                message.context = TraceContext(parsing: bytes.extracting(value))
+                contextAt = name
+            } else if conversation == nil, ContextFields.isCorrelation(bytes, nameRange), !value.isEmpty {
+                conversation = value
+            }
+            message.bodySize &+= Int64(nameRange.count &+ value.count)
+            name += 2
+        }
+        if let context = message.context, let contextAt {
+            let ours = contextAt..<end
+            if isOurs(context, ours, bytes) {
+                for token in ours { message.bodySize &-= Int64(range(token).count) }
+                if ours.count == 4 { conversation = nil }
+                if strips { remove(ours, from: fields, &splices) }
+            }
+        }
+        if let conversation { message.conversation = ContextFields.text(bytes, conversation) }
+        messages.append(message)
+    }
+
+    /// Whether these last fields are those that injection appends: our mark in the context, and behind it nothing, or
+    /// the correlation id that goes with it.
+    private func isOurs(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
+        guard InjectionMark.isPresent(in: context) else { return false }
+        if fields.count == 2 { return true }
+        guard fields.count == 4, ContextFields.isCorrelation(bytes, range(fields.lowerBound + 2)) else { return false }
+        return context.traceID.isText(bytes, range(fields.lowerBound + 3))
+    }
+
+    private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {
+        let header = tokens[fields]
+        splices.replace(at: base + header.offset, removing: header.endOffset - header.offset) { bytes in
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length - ours.count, to: &bytes)
+        }
+        let first = tokens[ours.lowerBound]
+        let last = tokens[ours.upperBound - 1]
+        splices.replace(at: base + first.offset, removing: last.endOffset - first.offset) { _ in }
+        strippedCount += 1
+    }
+}

@@ -1,0 +1,150 @@
+public import Telemetry
+
+/// Which delivery: a message of a stream in the hands of a group. Hashes stand for the names so that a key is flat and
+/// stays distinct for destinations beyond the cap of the name table.
+public struct DeliveryKey: Hashable, Sendable {
+    public var stream: UInt64
+    public var group: UInt64
+    public var milliseconds: UInt64
+    public var sequence: UInt64
+
+    public init(stream: UInt64, group: UInt64, milliseconds: UInt64, sequence: UInt64) {
+        self.stream = stream
+        self.group = group
+        self.milliseconds = milliseconds
+        self.sequence = sequence
+    }
+
+    var messageID: MessageID { .streamEntry(milliseconds: milliseconds, sequence: sequence) }
+}
+
+/// A message that was handed to a consumer and not settled yet: all that its process span will need.
+public struct OpenDelivery: Sendable {
+    /// Where it was read: number of the listener, for the labels.
+    public var listener: UInt32
+    public var destination: NameID
+    public var group: NameID
+    public var consumer: NameID
+    public var client: NameID
+    public var deliveredAt: Instant
+    /// What the message carried; `.none` ids when it carried nothing valid.
+    public var creation: TraceContext?
+    /// The process span to be: its id is fixed now, so that what happens meanwhile can name it as parent.
+    public var process: TraceContext
+    public var attempt: UInt32
+    public var bodySize: Int64
+    public var queueNanoseconds: Int64
+    public var conversationIsTraceID: Bool
+    public var conversation: String?
+}
+
+/// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.
+///
+/// A slab of entries chained in order of insertion, with an index by key. All entries have the same time limit, so the
+/// oldest is both the first to expire and the first to be evicted.
+struct DeliveryTable: Sendable {
+    private struct Entry {
+        var key: DeliveryKey
+        var delivery: OpenDelivery
+        var older: Int32
+        var newer: Int32
+    }
+
+    private static let nowhere: Int32 = -1
+
+    let capacity: Int
+    private var index: [DeliveryKey: Int32] = [:]
+    private var entries: [Entry?] = []
+    private var vacant: [Int32] = []
+    private var oldest = nowhere
+    private var newest = nowhere
+    /// The groups seen per stream, for what names a message without naming a group (XDEL). Bounded: see `remember`.
+    private var groups: [UInt64: [UInt64]] = [:]
+
+    private static let streamsWithGroupsMax = 4_096
+    private static let groupsPerStreamMax = 64
+
+    init(capacity: Int) {
+        precondition(capacity > 0, "a table of open deliveries needs room for at least one")
+        self.capacity = capacity
+    }
+
+    var count: Int { index.count }
+
+    /// What had to leave so that a new delivery could enter.
+    struct Displaced {
+        /// The same message in the same group, delivered earlier.
+        var earlier: OpenDelivery?
+        /// The oldest of all, pushed out by the bound.
+        var evicted: (key: DeliveryKey, delivery: OpenDelivery)?
+    }
+
+    mutating func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> Displaced {
+        var displaced = Displaced(earlier: remove(key), evicted: nil)
+        if index.count >= capacity, oldest != Self.nowhere, let entry = entries[Int(oldest)] {
+            _ = remove(entry.key)
+            displaced.evicted = (entry.key, entry.delivery)
+        }
+        remember(group: key.group, of: key.stream)
+        let entry = Entry(key: key, delivery: delivery, older: newest, newer: Self.nowhere)
+        let position: Int32
+        if let free = vacant.popLast() {
+            position = free
+            entries[Int(free)] = entry
+        } else {
+            position = Int32(entries.count)
+            entries.append(entry)
+        }
+        if newest == Self.nowhere { oldest = position } else { entries[Int(newest)]!.newer = position }
+        newest = position
+        index[key] = position
+        return displaced
+    }
+
+    mutating func remove(_ key: DeliveryKey) -> OpenDelivery? {
+        guard let position = index.removeValue(forKey: key), let entry = entries[Int(position)] else { return nil }
+        if entry.older == Self.nowhere {
+            oldest = entry.newer
+        } else {
+            entries[Int(entry.older)]!.newer = entry.newer
+        }
+        if entry.newer == Self.nowhere {
+            newest = entry.older
+        } else {
+            entries[Int(entry.newer)]!.older = entry.older
+        }
+        entries[Int(position)] = nil
+        vacant.append(position)
+        return entry.delivery
+    }
+
+    /// Removes the message from every group that holds it.
+    mutating func removeAll(stream: UInt64, milliseconds: UInt64, sequence: UInt64) -> [OpenDelivery] {
+        (groups[stream] ?? []).compactMap { group in
+            remove(DeliveryKey(stream: stream, group: group, milliseconds: milliseconds, sequence: sequence))
+        }
+    }
+
+    /// Removes what was delivered before `limitNanoseconds` on the monotonic clock, at most `most` of them.
+    mutating func expire(
+        deliveredBefore limitNanoseconds: UInt64, most: Int
+    ) -> [(key: DeliveryKey, delivery: OpenDelivery)] {
+        var expired: [(key: DeliveryKey, delivery: OpenDelivery)] = []
+        while expired.count < most, oldest != Self.nowhere, let entry = entries[Int(oldest)],
+            entry.delivery.deliveredAt.monotonicNanoseconds < limitNanoseconds
+        {
+            _ = remove(entry.key)
+            expired.append((entry.key, entry.delivery))
+        }
+        return expired
+    }
+
+    private mutating func remember(group: UInt64, of stream: UInt64) {
+        if let known = groups[stream] {
+            guard known.count < Self.groupsPerStreamMax, !known.contains(group) else { return }
+        } else if groups.count >= Self.streamsWithGroupsMax {
+            return
+        }
+        groups[stream, default: []].append(group)
+    }
+}

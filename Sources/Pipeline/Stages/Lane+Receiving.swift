@@ -1,0 +1,205 @@
+import Telemetry
+
+/// The stages of messages on their way to a consumer.
+extension Lane {
+    /// A request for messages was answered with nothing, or with an error: measured, and traced only as a failure.
+    func receivedNothing(
+        _ open: OpenReceive, from destination: Destination, _ outcome: Outcome, client: NameID,
+        listener: ListenerProfile, at now: Instant
+    ) {
+        let route = route(listener, open.operation, .receive, destination, group: open.group)
+        guard case .failed(let error) = outcome else {
+            return observe(route, now.nanoseconds(since: open.startedAt), unsampled, outcome, now)
+        }
+        let context = rootContext()
+        observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
+        guard context.isSampled else { return countNotSampled() }
+        var span = receiveSpan(open, context, route, client, now)
+        span.error = error
+        record(span)
+    }
+
+    /// Messages of one destination are handed to the consumer.
+    func received(
+        _ open: OpenReceive, from destination: Destination, _ messages: [Delivered], client: NameID,
+        listener: ListenerProfile, at now: Instant
+    ) {
+        let route = route(listener, open.operation, .receive, destination, group: open.group)
+        routes.routes[route.index].messages?.add(UInt64(messages.count))
+        let context = receiveContext(messages)
+        observe(route, now.nanoseconds(since: open.startedAt), context, .succeeded, now)
+        let queueTimesMeanSomething =
+            switch open.mode {
+            case .leased(let firstDelivery): firstDelivery
+            case .unsettled: true
+            case .inspection: false
+            }
+        var links: [SpanLink] = []
+        for message in messages {
+            let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
+            if queue != .min {
+                record(queue: queue, of: message, route, now)
+            }
+            if context.isSampled, let creation = message.context {
+                links.append(SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue))
+            }
+            if case .leased(let firstDelivery) = open.mode {
+                if !firstDelivery { routes.routes[route.index].redelivered?.add(1) }
+                lease(
+                    message, open, destination, queue, firstDelivery: firstDelivery, client: client,
+                    listener: listener, at: now)
+            }
+        }
+        guard context.isSampled else { return countNotSampled() }
+        var span = receiveSpan(open, context, route, client, now)
+        describe(&span, messages, links)
+        record(span)
+    }
+
+    /// A message pushed to a subscriber. Nobody settles it, so the span covers our own passage only.
+    func pushed(_ destination: Destination, bodySize: Int64, client: NameID, listener: ListenerProfile, at now: Instant) {
+        let route = route(listener, processOperation, .process, destination)
+        routes.routes[route.index].messages?.add(1)
+        let context = rootContext()
+        guard context.isSampled else { return countNotSampled() }
+        var span = SpanRecord(
+            descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: context.traceID,
+            spanID: context.spanID, flags: context.flags, startUnixNanoseconds: now.unixNanoseconds,
+            endUnixNanoseconds: now.unixNanoseconds)
+        span.client = client
+        span.bodySize = bodySize
+        record(span)
+    }
+
+    // MARK: Parts
+
+    private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
+        guard let histogram = routes.routes[route.index].queue else { return }
+        // Clocks of two machines may disagree; a negative wait counts as none.
+        let nanoseconds = UInt64(max(0, queue))
+        if let creation = message.context, shared.sampler.keeps(childOf: creation) {
+            histogram.record(nanoseconds: nanoseconds, exemplar: creation, atUnixNanoseconds: now.unixNanoseconds)
+        } else {
+            histogram.record(nanoseconds: nanoseconds)
+        }
+    }
+
+    /// Opens the process span of one message that somebody has to acknowledge.
+    private func lease(
+        _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, firstDelivery: Bool,
+        client: NameID, listener: ListenerProfile, at now: Instant
+    ) {
+        let key = DeliveryKey(
+            stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
+            milliseconds: message.milliseconds, sequence: message.sequence)
+        let process: TraceContext
+        if let creation = message.context, shared.consumerRelation == .parent {
+            process = TraceContext(
+                traceID: creation.traceID, spanID: identifiers.spanID(),
+                flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: creation.flags.contains(.random)))
+        } else if let creation = message.context {
+            process = TraceContext(
+                traceID: identifiers.traceID(), spanID: identifiers.spanID(),
+                flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: true))
+        } else {
+            process = rootContext()
+        }
+        let isOurs = message.context.map { message.conversation == nil && InjectionMark.isPresent(in: $0) } ?? false
+        // A first delivery is the first attempt. Of any other we know at least that there was one before.
+        var delivery = OpenDelivery(
+            listener: listener.number, destination: destination.name, group: open.group.name, consumer: open.consumer,
+            client: client, deliveredAt: now, creation: message.context, process: process,
+            attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
+            conversationIsTraceID: isOurs, conversation: message.conversation)
+        if !firstDelivery {
+            if let earlier = shared.deliveries.remove(key) {
+                delivery.attempt = earlier.attempt &+ 1
+                finish(earlier, message.messageID, as: .redelivered, at: now)
+            }
+        }
+        let displaced = shared.deliveries.insert(delivery, for: key)
+        if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
+        if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
+    }
+
+    /// One message: its own trace. Several: a trace of their own, kept if any of theirs is.
+    private func receiveContext(_ messages: [Delivered]) -> TraceContext {
+        var sampled = false
+        var known = 0
+        for message in messages {
+            guard let creation = message.context else { continue }
+            known += 1
+            sampled = sampled || shared.sampler.keeps(childOf: creation)
+        }
+        guard known > 0 else { return rootContext() }
+        if messages.count == 1, shared.consumerRelation == .parent, let creation = messages[0].context {
+            return TraceContext(
+                traceID: creation.traceID, spanID: identifiers.spanID(),
+                flags: flags(sampled: sampled, random: creation.flags.contains(.random)))
+        }
+        return TraceContext(
+            traceID: identifiers.traceID(), spanID: identifiers.spanID(), flags: flags(sampled: sampled, random: true))
+    }
+
+    private func receiveSpan(
+        _ open: OpenReceive, _ context: TraceContext, _ route: RouteID, _ client: NameID, _ now: Instant
+    ) -> SpanRecord {
+        var span = SpanRecord(
+            descriptor: routes.routes[route.index].descriptor, kind: .client, traceID: context.traceID,
+            spanID: context.spanID, flags: context.flags, startUnixNanoseconds: open.startedAt.unixNanoseconds,
+            endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
+        span.consumer = open.consumer
+        span.client = client
+        return span
+    }
+
+    /// What is said of the messages: of one, on the span; of several, on the links.
+    private func describe(_ span: inout SpanRecord, _ messages: [Delivered], _ links: [SpanLink]) {
+        span.link = links.first
+        if messages.count == 1, let message = messages.first {
+            span.messageID = message.messageID
+            span.bodySize = message.bodySize
+            span.queueNanoseconds = links.first?.queueNanoseconds ?? .min
+            if let creation = message.context {
+                if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+                span.conversationIsTraceID = message.conversation == nil && InjectionMark.isPresent(in: creation)
+            }
+            if let conversation = message.conversation { span.detail = SpanDetail(conversationID: conversation) }
+            return
+        }
+        span.batchCount = UInt32(clamping: messages.count)
+        if links.count > 1 {
+            let kept = links.dropFirst().prefix(Self.linksMax - 1)
+            span.detail = SpanDetail(
+                moreLinks: Array(kept), droppedLinkCount: UInt32(clamping: links.count - 1 - kept.count))
+        }
+    }
+
+    /// The OpenTelemetry default of `OTEL_SPAN_LINK_COUNT_LIMIT`.
+    private static let linksMax = 128
+
+    /// From the time in the entry id to now. Ids that an application made up are mostly no times at all.
+    private func queueNanoseconds(_ message: Delivered, _ now: Instant) -> Int64 {
+        let nowMilliseconds = now.unixNanoseconds / 1_000_000
+        let plausible = Self.earliestPlausibleMilliseconds...(nowMilliseconds + Self.clockSkewMilliseconds)
+        guard plausible.contains(message.milliseconds) else { return .min }
+        return Int64(now.unixNanoseconds) - Int64(message.milliseconds) * 1_000_000
+    }
+
+    /// 2010-01-01: no stream entry is older than Redis itself.
+    private static let earliestPlausibleMilliseconds: UInt64 = 1_262_304_000_000
+    private static let clockSkewMilliseconds: UInt64 = 86_400_000
+
+    func rootContext() -> TraceContext {
+        let traceID = identifiers.traceID()
+        return TraceContext(
+            traceID: traceID, spanID: identifiers.spanID(),
+            flags: flags(sampled: shared.sampler.keepsRoot(traceID), random: true))
+    }
+
+    private var unsampled: TraceContext { TraceContext(traceID: .none, spanID: .none, flags: []) }
+}
+
+extension Delivered {
+    var messageID: MessageID { .streamEntry(milliseconds: milliseconds, sequence: sequence) }
+}

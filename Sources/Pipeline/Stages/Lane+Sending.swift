@@ -1,0 +1,85 @@
+import Telemetry
+
+/// The stages of a message that a client publishes.
+extension Lane {
+    /// A message is about to pass: decides its context, and whether that context is written into it.
+    func publishing(
+        _ publication: Publication, operation: NameID, listener: ListenerProfile, at now: Instant
+    ) -> (open: OpenSend, injection: Injection, obstacle: InjectionObstacle?) {
+        let route = route(listener, operation, .send, publication.destination)
+        var open = OpenSend(
+            destination: publication.destination, operation: operation, startedAt: now, kind: .client,
+            context: TraceContext(traceID: .none, spanID: .none, flags: []), parent: publication.context,
+            bodySize: publication.bodySize, conversation: publication.conversation, conversationIsTraceID: false,
+            route: route)
+        if let parent = publication.context {
+            // Whoever set a context has decided; it is neither altered nor overruled.
+            open.context = TraceContext(
+                traceID: parent.traceID, spanID: identifiers.spanID(),
+                flags: flags(sampled: shared.sampler.keeps(childOf: parent), random: parent.flags.contains(.random)))
+            return (open, .none, .ownContext)
+        }
+        let traceID = identifiers.traceID()
+        let sampled = shared.sampler.keepsRoot(traceID)
+        open.context = TraceContext(
+            traceID: traceID, spanID: identifiers.markedSpanID(in: traceID), flags: flags(sampled: sampled, random: true))
+        if let obstacle = obstacle(publication, listener.inject, sampled) { return (open, .none, obstacle) }
+        // The span whose context travels in the message is the creation span: a producer.
+        open.kind = .producer
+        open.conversationIsTraceID = publication.conversation == nil
+        routes.routes[route.index].injected?.add(1)
+        return (open, .add(open.context, correlation: publication.conversation == nil), nil)
+    }
+
+    /// The broker has answered, or never will.
+    func published(
+        _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, client: NameID,
+        endedAs ending: SpanOutcome = .unremarkable, at now: Instant
+    ) {
+        observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
+        routes.routes[open.route.index].messages?.add(1)
+        guard open.context.isSampled else { return countNotSampled() }
+        var span = SpanRecord(
+            descriptor: routes.routes[open.route.index].descriptor, kind: open.kind, traceID: open.context.traceID,
+            spanID: open.context.spanID, flags: open.context.flags,
+            startUnixNanoseconds: open.startedAt.unixNanoseconds,
+            endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
+        if let parent = open.parent {
+            span.link = SpanLink(context: parent)
+            if parent.isSampled { span.parentSpanID = parent.spanID }
+        }
+        if case .failed(let error) = outcome { span.error = error }
+        span.outcome = ending
+        span.client = client
+        span.messageID = messageID
+        span.bodySize = open.bodySize
+        span.conversationIsTraceID = open.conversationIsTraceID
+        if let conversation = open.conversation { span.detail = SpanDetail(conversationID: conversation) }
+        record(span)
+    }
+
+    /// No answer will come, or none will be understood.
+    func abandoned(_ open: OpenSend, as ending: SpanOutcome, client: NameID, at now: Instant) {
+        let outcome: Outcome = ending == .disconnected ? .failed(name("connection_lost")) : .succeeded
+        published(open, outcome, client: client, endedAs: ending, at: now)
+    }
+
+    private func obstacle(
+        _ publication: Publication, _ rule: InjectionRule, _ sampled: Bool
+    ) -> InjectionObstacle? {
+        if let obstacle = publication.obstacle { return obstacle }
+        if publication.hasForeignContextField { return .foreignField }
+        switch rule {
+        case .always: return nil
+        case .sampled: return sampled ? nil : .configured
+        case .never: return .configured
+        }
+    }
+
+    func flags(sampled: Bool, random: Bool) -> TraceFlags {
+        var flags: TraceFlags = []
+        if sampled { flags.insert(.sampled) }
+        if random { flags.insert(.random) }
+        return flags
+    }
+}

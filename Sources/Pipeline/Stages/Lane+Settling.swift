@@ -1,0 +1,72 @@
+import Telemetry
+
+/// The stages of an acknowledgement.
+extension Lane {
+    /// The broker has answered an acknowledgement or a deletion: the deliveries it names have ended.
+    func settled(
+        _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, at now: Instant
+    ) {
+        var ended: [OpenDelivery] = []
+        if outcome == .succeeded {
+            let stream = open.destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
+            for message in open.messages { end(message, open, stream, &ended, now) }
+        }
+        let route = route(listener, open.operation, .settle, open.destination, group: open.group)
+        let context = settleContext(ended)
+        observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
+        guard !open.deletes else { return }
+        guard context.isSampled else { return countNotSampled() }
+        var span = SpanRecord(
+            descriptor: routes.routes[route.index].descriptor, kind: .client, traceID: context.traceID,
+            spanID: context.spanID, flags: context.flags, startUnixNanoseconds: open.startedAt.unixNanoseconds,
+            endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
+        span.client = client
+        if case .failed(let error) = outcome { span.error = error }
+        describe(&span, open, ended)
+        record(span)
+    }
+
+    private func end(
+        _ message: (milliseconds: UInt64, sequence: UInt64), _ open: OpenSettle, _ stream: UInt64,
+        _ ended: inout [OpenDelivery], _ now: Instant
+    ) {
+        let id = MessageID.streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
+        if open.deletes {
+            for delivery in shared.deliveries.removeAll(
+                stream: stream, milliseconds: message.milliseconds, sequence: message.sequence)
+            {
+                finish(delivery, id, as: .deleted, at: now)
+            }
+            return
+        }
+        let key = DeliveryKey(
+            stream: stream, group: open.group.hash, milliseconds: message.milliseconds, sequence: message.sequence)
+        guard let delivery = shared.deliveries.remove(key) else { return }
+        finish(delivery, id, as: .acknowledged, at: now)
+        ended.append(delivery)
+    }
+
+    /// One message: under its process span. Several: a trace of their own, kept if any of theirs is.
+    private func settleContext(_ ended: [OpenDelivery]) -> TraceContext {
+        guard let first = ended.first else { return rootContext() }
+        if ended.count == 1 {
+            return TraceContext(
+                traceID: first.process.traceID, spanID: identifiers.spanID(), flags: first.process.flags)
+        }
+        return TraceContext(
+            traceID: identifiers.traceID(), spanID: identifiers.spanID(),
+            flags: flags(sampled: ended.contains { $0.process.isSampled }, random: true))
+    }
+
+    private func describe(_ span: inout SpanRecord, _ open: OpenSettle, _ ended: [OpenDelivery]) {
+        let count = open.messages.count + open.leftOut
+        if count > 1 { span.batchCount = UInt32(clamping: count) }
+        if count == 1, let message = open.messages.first {
+            span.messageID = .streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
+        }
+        if ended.count == 1, ended[0].process.isSampled { span.parentSpanID = ended[0].process.spanID }
+        let links = ended.compactMap(\.creation).map { SpanLink(context: $0) }
+        span.link = links.first
+        if links.count > 1 { span.detail = SpanDetail(moreLinks: Array(links.dropFirst())) }
+    }
+}

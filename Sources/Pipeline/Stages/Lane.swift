@@ -1,0 +1,188 @@
+public import Telemetry
+
+/// Everything that one event loop owns of the pipeline, and the straight line of stages that messages take through it:
+/// decide the context, open, close, measure, record.
+///
+/// Confined to its event loop and therefore not `Sendable`. Bindings call it with messages in neutral words; it knows
+/// no protocol. What it shares with other lanes is in `SharedState`.
+public final class Lane {
+    /// What all lanes have in common.
+    public struct SharedState: Sendable {
+        public var destinations: NameTable
+        /// Consumers, clients and error types.
+        public var names: NameTable
+        public var groups: NameTable
+        public var catalog: SpanCatalog
+        public var deliveries: OpenDeliveries
+        public var sampler: Sampler
+        public var sink: any SpanSink
+        public var consumerRelation: ConsumerRelation
+
+        public init(
+            destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
+            deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
+            consumerRelation: ConsumerRelation = .parent
+        ) {
+            self.destinations = destinations
+            self.names = names
+            self.groups = groups
+            self.catalog = catalog
+            self.deliveries = deliveries
+            self.sampler = sampler
+            self.sink = sink
+            self.consumerRelation = consumerRelation
+        }
+    }
+
+    public let listeners: [ListenerProfile]
+    public let metrics: MetricsShard
+    let shared: SharedState
+    var identifiers: IdentifierSource
+    var routes = RouteTable()
+    private var destinationCache: NameCache
+    private var groupCache: NameCache
+    private var nameCache: NameCache
+    private var spans: [SpanRecord] = []
+    private let notSampled: Counter
+    private let otherError: NameID
+    private var errorNames: Set<NameID> = []
+    /// The operation name of every process span, whatever the protocol calls its own commands.
+    let processOperation: NameID
+    private let evictions: [SpanOutcome: Counter]
+
+    /// Spans that one read can collect before they are handed over early.
+    private static let spanBatch = 256
+    private static let errorBytesMax = 32
+    private static let errorNamesMax = 64
+
+    public init(
+        shared: SharedState, listeners: [ListenerProfile], metrics: MetricsShard,
+        seed: (UInt64, UInt64, UInt64, UInt64)
+    ) {
+        self.shared = shared
+        self.listeners = listeners
+        self.metrics = metrics
+        identifiers = IdentifierSource(seed: seed)
+        destinationCache = NameCache(shared.destinations)
+        groupCache = NameCache(shared.groups)
+        nameCache = NameCache(shared.names)
+        otherError = shared.names.intern("_OTHER")
+        processOperation = shared.names.intern("process")
+        spans.reserveCapacity(Self.spanBatch)
+        notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
+        evictions = Dictionary(
+            uniqueKeysWithValues: [SpanOutcome.evicted, .unsettled].map {
+                ($0, metrics.counter(MetricCatalog.deliveriesEvicted, [$0.text]))
+            })
+    }
+
+    /// Hands finished spans over. Called once per read, after the bytes have been passed on.
+    public func flush() {
+        guard !spans.isEmpty else { return }
+        shared.sink.offer(&spans)
+    }
+
+    /// Closes what has waited too long for its acknowledgement. Called about once a second on one lane.
+    public func tick(at now: Instant) {
+        for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
+            finish(delivery, key.messageID, as: .unsettled, at: now)
+        }
+        flush()
+    }
+
+    // MARK: Names
+
+    func destination(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Destination {
+        let (name, hash) = destinationCache.name(bytes, range)
+        return Destination(name: name, hash: hash)
+    }
+
+    func group(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Destination {
+        let (name, hash) = groupCache.name(bytes, range)
+        return Destination(name: name, hash: hash)
+    }
+
+    func name(_ bytes: Span<UInt8>, _ range: Range<Int>) -> NameID {
+        nameCache.name(bytes, range).name
+    }
+
+    func name(_ text: String) -> NameID { shared.names.intern(text) }
+
+    /// The `error.type` in an error text: its first word, if that looks like a code. Errors can be made up by scripts,
+    /// so only so many are told apart; the others are `_OTHER`.
+    func errorName(_ bytes: Span<UInt8>, _ text: Range<Int>) -> NameID {
+        var end = text.lowerBound
+        while end < text.upperBound, bytes[end] != UInt8(ascii: " ") {
+            let byte = bytes[end]
+            let isCode = (0x41...0x5a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x5f
+            guard isCode, end - text.lowerBound < Self.errorBytesMax else { return otherError }
+            end += 1
+        }
+        guard end > text.lowerBound else { return otherError }
+        let known = name(bytes, text.lowerBound..<end)
+        if errorNames.contains(known) { return known }
+        guard errorNames.count < Self.errorNamesMax else { return otherError }
+        errorNames.insert(known)
+        return known
+    }
+
+    // MARK: Spans
+
+    func record(_ span: SpanRecord) {
+        spans.append(span)
+        if spans.count >= Self.spanBatch { flush() }
+    }
+
+    func countNotSampled(_ spans: Int = 1) {
+        notSampled.add(UInt64(spans))
+    }
+
+    /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
+    func finish(_ delivery: OpenDelivery, _ messageID: MessageID, as outcome: SpanOutcome, at now: Instant) {
+        evictions[outcome]?.add(1)
+        let listener = listeners[Int(delivery.listener)]
+        let route = processRoute(delivery, listener)
+        if outcome == .acknowledged {
+            observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
+        }
+        guard delivery.process.isSampled else { return countNotSampled() }
+        var span = SpanRecord(
+            descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,
+            spanID: delivery.process.spanID, flags: delivery.process.flags,
+            startUnixNanoseconds: delivery.deliveredAt.unixNanoseconds,
+            endUnixNanoseconds: delivery.deliveredAt.unixNanoseconds + now.nanoseconds(since: delivery.deliveredAt))
+        if let creation = delivery.creation {
+            span.link = SpanLink(context: creation)
+            // A parent that was not kept would leave an orphan behind.
+            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+        }
+        span.consumer = delivery.consumer
+        span.client = delivery.client
+        span.messageID = messageID
+        span.outcome = outcome == .acknowledged ? .unremarkable : outcome
+        span.attempt = delivery.attempt
+        span.bodySize = delivery.bodySize
+        span.queueNanoseconds = delivery.queueNanoseconds
+        span.conversationIsTraceID = delivery.conversationIsTraceID
+        if let conversation = delivery.conversation { span.detail = SpanDetail(conversationID: conversation) }
+        record(span)
+    }
+
+    /// Measures one operation, with the trace as exemplar when it is kept.
+    func observe(
+        _ route: RouteID, _ nanoseconds: UInt64, _ context: TraceContext, _ outcome: Outcome, _ now: Instant
+    ) {
+        let histogram: Histogram
+        switch outcome {
+        case .succeeded:
+            histogram = routes.routes[route.index].duration
+        case .failed(let error):
+            histogram = failureDuration(route, error)
+        }
+        if context.isSampled {
+            histogram.record(nanoseconds: nanoseconds, exemplar: context, atUnixNanoseconds: now.unixNanoseconds)
+        } else {
+            histogram.record(nanoseconds: nanoseconds)
+        }
+    }
+}

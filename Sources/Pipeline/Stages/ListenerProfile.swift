@@ -1,0 +1,61 @@
+public import Telemetry
+
+/// What the pipeline has to know of the listener that a session came in by.
+public struct ListenerProfile: Sendable {
+    /// Position in the list of listeners; identifies it in keys.
+    public var number: UInt32
+    /// The value of the `listener` label.
+    public var name: String
+    /// `service.name` of the application beside us.
+    public var service: String
+    /// `messaging.system`.
+    public var system: String
+    public var broker: BrokerAddress
+    public var inject: InjectionRule
+    public var deliver: DeliveryRule
+    /// The largest frame in bytes that is held so that it can be edited; larger ones pass unedited.
+    public var frameBytesMax: Int
+    /// The most commands of one connection that may wait for a reply and still be followed.
+    public var pendingRepliesMax: Int
+
+    public init(
+        number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
+        inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
+        pendingRepliesMax: Int = 1 << 20
+    ) {
+        self.number = number
+        self.name = name
+        self.service = service
+        self.system = system
+        self.broker = broker
+        self.inject = inject
+        self.deliver = deliver
+        self.frameBytesMax = frameBytesMax
+        self.pendingRepliesMax = pendingRepliesMax
+    }
+}
+
+/// Which messages get a context written into them.
+public enum InjectionRule: String, Sendable, CaseIterable {
+    /// All; those that are not sampled say so, and the decision stays consistent downstream.
+    case always
+    /// Only those whose trace is kept.
+    case sampled
+    case never
+}
+
+/// What a consumer sees of the fields that we added.
+public enum DeliveryRule: String, Sendable, CaseIterable {
+    /// The entry as it is stored.
+    case keep
+    /// The entry as the producer wrote it.
+    case strip
+}
+
+/// How a span of a single delivered message is tied to the span that published it.
+public enum ConsumerRelation: String, Sendable, CaseIterable {
+    /// Child and link: one trace.
+    case parent
+    /// Link only: a trace of its own.
+    case link
+}

@@ -1,0 +1,112 @@
+import Telemetry
+
+/// What a binding says of one message that a client publishes, in the words of no particular protocol.
+struct Publication {
+    var destination: Destination
+    /// The context that the message already carries.
+    var context: TraceContext?
+    /// A field of that name is there but does not hold a valid context: application data, to be left alone.
+    var hasForeignContextField = false
+    /// The application's own correlation id.
+    var conversation: String?
+    var bodySize: Int64
+    /// Why this message cannot be edited, although the listener would; nil when it can.
+    var obstacle: InjectionObstacle?
+}
+
+/// Where a message goes or comes from: the name's number for labels, its hash for identity.
+struct Destination {
+    var name: NameID
+    var hash: UInt64
+    /// The pattern of a pattern subscription; `.none` otherwise.
+    var template: NameID = .none
+}
+
+/// Why a message passed without a context of ours (`tacho_not_injected_messages_total{reason}`).
+public enum InjectionObstacle: String, Sendable, CaseIterable {
+    /// The application had set a valid context.
+    case ownContext = "own_context"
+    /// A field of our name holds something else.
+    case foreignField = "foreign_field"
+    /// The listener is told not to, or not for unsampled messages.
+    case configured
+    /// An inline command.
+    case inline
+    /// The broker derives the message's identity from its content (IDMPAUTO); a context would make each retry unique.
+    case contentHashed = "content_hashed"
+    /// The frame is not a well-formed publish; the broker will say so.
+    case malformed
+}
+
+/// The answer to a publication: what the binding is to write into the message.
+enum Injection: Equatable {
+    case none
+    /// Add the context, and a correlation id (the trace id's text form) unless the message has one.
+    case add(TraceContext, correlation: Bool)
+}
+
+/// A publish that waits for the broker's answer.
+struct OpenSend {
+    var destination: Destination
+    var operation: NameID
+    var startedAt: Instant
+    var kind: SpanKind
+    var context: TraceContext
+    var parent: TraceContext?
+    var bodySize: Int64
+    var conversation: String?
+    var conversationIsTraceID: Bool
+    var route: RouteID
+}
+
+/// A request for messages that waits for the broker's answer.
+struct OpenReceive {
+    var operation: NameID
+    var startedAt: Instant
+    /// What the command names; replies that name their streams say better.
+    var destination: Destination
+    /// The hash is zero when the command has no group.
+    var group = Destination(name: .none, hash: 0)
+    var consumer: NameID = .none
+    var mode: Mode
+    /// Hashes of the streams from which the command reads what it had been given before.
+    var rereads: [UInt64] = []
+
+    enum Mode {
+        /// Deliveries of the group, to be settled: they open process spans.
+        case leased(firstDelivery: Bool)
+        /// Deliveries that nobody settles.
+        case unsettled
+        /// Not a delivery at all but a look at what is stored; queue time would mean nothing.
+        case inspection
+    }
+}
+
+/// One message of a delivery.
+struct Delivered {
+    var milliseconds: UInt64
+    var sequence: UInt64
+    var context: TraceContext?
+    var conversation: String?
+    var bodySize: Int64
+}
+
+/// An acknowledgement that waits for the broker's answer.
+struct OpenSettle {
+    var destination: Destination
+    var group: Destination
+    var operation: NameID
+    var startedAt: Instant
+    var messages: [(milliseconds: UInt64, sequence: UInt64)]
+    /// Messages of the command beyond the limit of those that are followed.
+    var leftOut: Int
+    /// A deletion ends deliveries in every group and is not itself a settlement.
+    var deletes: Bool
+}
+
+/// How the broker answered.
+enum Outcome: Equatable {
+    case succeeded
+    /// The interned `error.type`.
+    case failed(NameID)
+}

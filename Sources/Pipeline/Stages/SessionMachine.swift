@@ -1,0 +1,51 @@
+public import NIOCore
+
+/// One client connection and its upstream connection, seen from the protocol: what the IO shell drives.
+///
+/// Every input is one call that returns what is to be written. The machine never waits, never writes and never fails:
+/// when it no longer understands the bytes it becomes opaque and passes them on.
+public protocol SessionMachine {
+    mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
+    mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
+    /// One side will send nothing more: what was kept of an unfinished frame goes on as it is.
+    mutating func clientFinished(at now: Instant) -> SessionOutput
+    mutating func upstreamFinished(at now: Instant) -> SessionOutput
+    /// Both connections are gone: whatever is still open ends now.
+    mutating func closed(at now: Instant)
+    /// Nothing is under way that a polite shutdown should wait for.
+    var isIdle: Bool { get }
+    /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
+    static func refusal(_ reason: String) -> ByteBuffer
+}
+
+/// What one input leads to.
+public struct SessionOutput: Sendable {
+    public var toUpstream: ByteBuffer?
+    public var toClient: ByteBuffer?
+    /// The session has just become opaque; said once, for the log.
+    public var becameOpaque: OpaqueReason?
+
+    public init(toUpstream: ByteBuffer? = nil, toClient: ByteBuffer? = nil, becameOpaque: OpaqueReason? = nil) {
+        self.toUpstream = toUpstream
+        self.toClient = toClient
+        self.becameOpaque = becameOpaque
+    }
+
+    public static let nothing = SessionOutput()
+}
+
+/// Why a session's bytes are no longer looked at (`tacho_sessions_opaque_total{reason}`).
+public enum OpaqueReason: String, Sendable, CaseIterable {
+    case malformedRequest = "malformed_request"
+    case malformedReply = "malformed_reply"
+    /// A reply came that no command had asked for.
+    case unexpectedReply = "unexpected_reply"
+    /// EXEC answered with another number of replies than commands were queued.
+    case transactionMismatch = "transaction_mismatch"
+    /// A subscription inside a transaction breaks the framing of the EXEC reply.
+    case subscriptionInTransaction = "subscription_in_transaction"
+    /// A replica took the connection over.
+    case replication
+    /// More commands are waiting for replies than are followed.
+    case pendingLimit = "pending_limit"
+}

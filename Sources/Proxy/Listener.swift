@@ -1,0 +1,160 @@
+public import NIOCore
+import NIOPosix
+public import Pipeline
+import Telemetry
+
+/// One address that clients connect to, and the upstream that each of them is joined with.
+///
+/// The life of a listener: `start`, then `drain`. A connection gets an upstream connection of its own on the same
+/// event loop before its first byte is read.
+public final class Listener<Machine: SessionMachine & SendableMetatype>: Sendable {
+    public struct Settings: Sendable {
+        public var name: String
+        public var listen: Endpoint
+        public var upstream: Endpoint
+        public var connectTimeoutMilliseconds: Int
+
+        public init(name: String, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int) {
+            self.name = name
+            self.listen = listen
+            self.upstream = upstream
+            self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        }
+    }
+
+    private let settings: Settings
+    private let workers: WorkerSet
+    private let group: any EventLoopGroup
+    /// Called on the event loop of the worker.
+    private let makeMachine: @Sendable (Worker) -> (machine: Machine, metrics: ListenerMetrics)
+    private let report: @Sendable (ProxyEvent) -> Void
+
+    public init(
+        _ settings: Settings, group: any EventLoopGroup, workers: WorkerSet,
+        report: @escaping @Sendable (ProxyEvent) -> Void,
+        makeMachine: @escaping @Sendable (Worker) -> (machine: Machine, metrics: ListenerMetrics)
+    ) {
+        self.settings = settings
+        self.group = group
+        self.workers = workers
+        self.report = report
+        self.makeMachine = makeMachine
+    }
+
+    /// Binds the address and accepts connections. Throws `ListenError`.
+    public func start() async throws -> any Channel {
+        do {
+            return try await bind()
+        } catch {
+            if case .unix(let path) = settings.listen, await isStale(path) {
+                _ = unlinkSocket(path)
+                if let channel = try? await bind() { return channel }
+            }
+            throw ListenError(endpoint: settings.listen, reason: Self.reason(error))
+        }
+    }
+
+    private func bind() async throws -> any Channel {
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 1024)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { client in
+                self.accept(client)
+                return client.eventLoop.makeSucceededVoidFuture()
+            }
+        switch settings.listen {
+        case .tcp(let host, let port):
+            bootstrap =
+                bootstrap
+                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            return try await bootstrap.bind(host: host, port: port).get()
+        case .unix(let path):
+            return try await bootstrap.bind(unixDomainSocketPath: path).get()
+        }
+    }
+
+    /// Nobody answers on a socket file that a killed process has left behind.
+    private func isStale(_ path: String) async -> Bool {
+        do {
+            try await ClientBootstrap(group: group).connect(unixDomainSocketPath: path).get().close().get()
+            return false
+        } catch let error as IOError {
+            return error.errnoCode == connectionRefusedCode
+        } catch {
+            return false
+        }
+    }
+
+    // MARK: Connections
+
+    private func accept(_ client: any Channel) {
+        let worker = workers.worker(on: client.eventLoop)
+        let (machine, metrics) = makeMachine(worker)
+        metrics.accepted.add(1)
+        metrics.connections.add(1)
+        let settings = settings
+        let report = report
+        let clientName = client.remoteAddress.map { "\($0)" } ?? "unknown"
+        let relay = Relay(
+            machine: machine, worker: worker, metrics: metrics,
+            onOpaque: { report(.sessionOpaque(listener: settings.name, client: clientName, reason: $0.rawValue)) },
+            onUpstreamLost: { waitingReplies in
+                metrics.upstreamFailed(.lost)
+                report(
+                    .upstreamLost(
+                        listener: settings.name, upstream: settings.upstream.description,
+                        waitingReplies: waitingReplies))
+            })
+        let pair = NIOLoopBound((relay: relay, metrics: metrics, worker: worker), eventLoop: client.eventLoop)
+        connect(on: client.eventLoop).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let upstream): self.join(client, upstream, pair.value.relay, pair.value.worker)
+            case .failure(let error): self.refuse(client, error, pair.value.metrics)
+            }
+        }
+    }
+
+    private func connect(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
+        let bootstrap = ClientBootstrap(group: loop)
+            .connectTimeout(.milliseconds(Int64(settings.connectTimeoutMilliseconds)))
+            .channelOption(.autoRead, value: false)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+        switch settings.upstream {
+        case .tcp(let host, let port):
+            return bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
+        case .unix(let path):
+            return bootstrap.connect(unixDomainSocketPath: path)
+        }
+    }
+
+    private func join(_ client: any Channel, _ upstream: any Channel, _ relay: Relay<Machine>, _ worker: Worker) {
+        worker.add(relay)
+        do {
+            try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))
+            try upstream.pipeline.syncOperations.addHandler(RelayHandler(relay, .upstream))
+        } catch {
+            // Adding fails only on a channel that is gone already.
+            relay.closed(.client)
+            relay.closed(.upstream)
+        }
+        if !client.isActive { relay.closed(.client) }
+        if !upstream.isActive { relay.closed(.upstream) }
+        for channel in [client, upstream] {
+            channel.setOption(.autoRead, value: true).whenSuccess { channel.read() }
+        }
+    }
+
+    private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) {
+        metrics.connections.add(-1)
+        metrics.upstreamFailed(Self.failure(error))
+        let reason = Self.reason(error)
+        report(
+            .upstreamUnreachable(
+                listener: settings.name, upstream: settings.upstream.description, reason: reason))
+        let answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+        try? client.pipeline.syncOperations.addHandler(RefusalHandler(answer: answer))
+        client.setOption(.autoRead, value: true).whenSuccess { client.read() }
+    }
+}

@@ -1,0 +1,214 @@
+import NIOCore
+import Pipeline
+import Telemetry
+
+/// One client connection, its upstream connection, and the session machine between them. All on one event loop.
+///
+/// Bytes that one side receives go through the machine and are written to the other side, and flushed once per read.
+/// A side is read from only while the other accepts writes, so neither peer can make us hold its bytes.
+final class Relay<Machine: SessionMachine> {
+    private var machine: Machine
+    private var state = RelayStateMachine()
+    private let worker: Worker
+    private let metrics: ListenerMetrics
+    private let onOpaque: (OpaqueReason) -> Void
+    private let onUpstreamLost: (_ waitingReplies: Bool) -> Void
+    private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
+    private var waitsToRead = (client: false, upstream: false)
+    private var readStartedAt: UInt64 = 0
+
+    init(
+        machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
+        onUpstreamLost: @escaping (Bool) -> Void
+    ) {
+        self.machine = machine
+        self.worker = worker
+        self.metrics = metrics
+        self.onOpaque = onOpaque
+        self.onUpstreamLost = onUpstreamLost
+    }
+
+    func attach(_ context: ChannelHandlerContext, _ side: Side) {
+        switch side {
+        case .client: contexts.client = context
+        case .upstream: contexts.upstream = context
+        }
+    }
+
+    // MARK: Bytes
+
+    func received(_ bytes: ByteBuffer, from side: Side) {
+        let now = SystemClock.now()
+        if readStartedAt == 0 { readStartedAt = now.monotonicNanoseconds }
+        metrics.forwardedBytes(side).add(UInt64(bytes.readableBytes))
+        let output =
+            switch side {
+            case .client: machine.receiveFromClient(bytes, at: now)
+            case .upstream: machine.receiveFromUpstream(bytes, at: now)
+            }
+        write(output)
+    }
+
+    func readComplete(_ side: Side) {
+        context(side.other)?.flush()
+        if readStartedAt != 0 {
+            metrics.proxyTime(side).record(nanoseconds: SystemClock.monotonicNanoseconds() &- readStartedAt)
+            readStartedAt = 0
+        }
+        worker.lane.flush()
+        if state.relayed(isIdle: machine.isIdle) == .closeBoth { closeBoth() }
+    }
+
+    private func write(_ output: SessionOutput) {
+        if let bytes = output.toUpstream { contexts.upstream?.write(NIOAny(bytes), promise: nil) }
+        if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
+        if let reason = output.becameOpaque { onOpaque(reason) }
+    }
+
+    // MARK: Back-pressure
+
+    func mayRead(_ side: Side) -> Bool {
+        if context(side.other)?.channel.isWritable ?? true { return true }
+        switch side {
+        case .client: waitsToRead.client = true
+        case .upstream: waitsToRead.upstream = true
+        }
+        return false
+    }
+
+    func becameWritable(_ side: Side) {
+        switch side.other {
+        case .client:
+            guard waitsToRead.client else { return }
+            waitsToRead.client = false
+        case .upstream:
+            guard waitsToRead.upstream else { return }
+            waitsToRead.upstream = false
+        }
+        context(side.other)?.read()
+    }
+
+    // MARK: Ends
+
+    func finished(_ side: Side) {
+        let now = SystemClock.now()
+        write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
+        context(side.other)?.flush()
+        switch state.finished(side) {
+        case .finishOther: context(side.other)?.close(mode: .output, promise: nil)
+        case .closeBoth: closeBoth()
+        case .nothing: break
+        }
+    }
+
+    func closed(_ side: Side) {
+        let wasIdle = machine.isIdle
+        switch state.closed(side) {
+        case .closeOther:
+            if side == .upstream, !wasIdle { onUpstreamLost(true) }
+            let now = SystemClock.now()
+            write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
+            detach(side)
+            closeAfterFlush(side.other)
+        case .end:
+            detach(side)
+            machine.closed(at: SystemClock.now())
+            worker.lane.flush()
+            worker.remove(ObjectIdentifier(self))
+            metrics.connections.add(-1)
+        case .nothing:
+            break
+        }
+    }
+
+    /// Ends the session as soon as nothing is under way.
+    func drain() {
+        if state.drain(isIdle: machine.isIdle) == .closeBoth { closeBoth() }
+    }
+
+    func closeBoth() {
+        closeAfterFlush(.upstream)
+        closeAfterFlush(.client)
+    }
+
+    /// What was written before the close is still delivered: an empty write completes after it.
+    private func closeAfterFlush(_ side: Side) {
+        guard let context = context(side) else { return }
+        let channel = context.channel
+        let delivered = channel.eventLoop.makePromise(of: Void.self)
+        delivered.futureResult.whenComplete { _ in channel.close(promise: nil) }
+        context.writeAndFlush(NIOAny(ByteBuffer()), promise: delivered)
+        // A peer that does not read must not keep the connection for ever.
+        channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+    }
+
+    private func detach(_ side: Side) {
+        switch side {
+        case .client: contexts.client = nil
+        case .upstream: contexts.upstream = nil
+        }
+    }
+
+    private func context(_ side: Side) -> ChannelHandlerContext? {
+        switch side {
+        case .client: contexts.client
+        case .upstream: contexts.upstream
+        }
+    }
+}
+
+/// What a worker needs of the relays on its event loop.
+protocol DrainableSession: AnyObject {
+    func drain()
+    func closeBoth()
+}
+
+extension Relay: DrainableSession {}
+
+/// One side of a relay in a channel's pipeline: hands every event to the relay, decides nothing.
+final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let relay: Relay<Machine>
+    private let side: Side
+
+    init(_ relay: Relay<Machine>, _ side: Side) {
+        self.relay = relay
+        self.side = side
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        relay.attach(context, side)
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        relay.received(unwrapInboundIn(data), from: side)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        relay.readComplete(side)
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if relay.mayRead(side) { context.read() }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { relay.becameWritable(side) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if let event = event as? ChannelEvent, event == .inputClosed { relay.finished(side) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        relay.closed(side)
+    }
+
+    /// A reset, mostly. The channel closes by itself, and `channelInactive` does the rest.
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,69 @@
+public import NIOCore
+public import Pipeline
+
+/// What one event loop has of its own: its lane, and the sessions that live on it.
+public final class Worker {
+    public let lane: Lane
+    private var sessions: [ObjectIdentifier: any DrainableSession] = [:]
+
+    public init(lane: Lane) {
+        self.lane = lane
+    }
+
+    var sessionCount: Int { sessions.count }
+
+    func add(_ session: any DrainableSession) {
+        sessions[ObjectIdentifier(session)] = session
+    }
+
+    func remove(_ id: ObjectIdentifier) {
+        sessions[id] = nil
+    }
+
+    func drain() {
+        for session in Array(sessions.values) { session.drain() }
+    }
+
+    func closeAll() {
+        for session in Array(sessions.values) { session.closeBoth() }
+    }
+}
+
+/// The workers of all event loops. Each is touched on its own loop only.
+public final class WorkerSet: Sendable {
+    private let bound: [NIOLoopBound<Worker>]
+
+    /// Makes one worker per loop, each on its loop.
+    public init(_ group: any EventLoopGroup, makeWorker: @escaping @Sendable (Int) -> Worker) async throws {
+        var bound: [NIOLoopBound<Worker>] = []
+        for (number, loop) in group.makeIterator().enumerated() {
+            bound.append(
+                try await loop.submit { NIOLoopBound(makeWorker(number), eventLoop: loop) }.get())
+        }
+        self.bound = bound
+    }
+
+    /// The worker of the loop that we are on.
+    func worker(on loop: any EventLoop) -> Worker {
+        for candidate in bound where candidate.eventLoop === loop { return candidate.value }
+        preconditionFailure("a channel lives on an event loop that has no worker")
+    }
+
+    /// Calls `body` on every loop and waits for the results.
+    public func forEach<Result: Sendable>(_ body: @escaping @Sendable (Worker) -> Result) async throws -> [Result] {
+        var results: [Result] = []
+        for candidate in bound {
+            results.append(try await candidate.eventLoop.submit { body(candidate.value) }.get())
+        }
+        return results
+    }
+
+    /// Ticks every lane now and then, until the loops stop.
+    public func startTicking(every interval: TimeAmount) {
+        for candidate in bound {
+            candidate.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
+                candidate.value.lane.tick(at: SystemClock.now())
+            }
+        }
+    }
+}

@@ -1,0 +1,99 @@
+/// Every key there is, each written once.
+enum ConfigurationKeys {
+    /// Begins the name of every environment variable of ours.
+    static let variablePrefix = "TACHO_"
+    /// Names the configuration file, where `--config` does not.
+    static let fileVariable = "TACHO_CONFIG"
+    /// The sequence of listeners in the file, and the middle of the variables that refine one of them.
+    static let listenersPath = "listeners"
+    /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
+    static let protocols = ["redis", "nats", "kafka"]
+    /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
+    static let laterPaths: Set = ["sampling", "resilience", "tracing.causality"]
+
+    /// The settings of the process.
+    static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: [
+        ConfigurationKey(
+            "service", \.service, .text("a name", maximumBytes: 255), flag: "service",
+            default: "`OTEL_SERVICE_NAME`, else `unknown_service:tacho`",
+            "name of the application beside the sidecar (`service.name`)"),
+        ConfigurationKey(
+            "http.listen", \.httpListen, ValueSyntax.http.orNone(), flag: "http",
+            "where metrics, health and the admin API are served"),
+        ConfigurationKey(
+            "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
+            "the directory for what must survive a restart"),
+        ConfigurationKey(
+            "otlp.endpoint", \.otlp.endpoint, ValueSyntax.otlp.optional(), flag: "otlp",
+            default: "`OTEL_EXPORTER_OTLP_*`, else `http://localhost:4318`",
+            "where spans are sent; none exports nothing"),
+        ConfigurationKey(
+            "otlp.compression", \.otlp.compression, ValueSyntax.word().optional(),
+            default: "`OTEL_EXPORTER_OTLP_COMPRESSION`, else `none`", "how request bodies are compressed"),
+        ConfigurationKey(
+            "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
+            "how a process span relates to the publishing span: its child, or a root linked to it"),
+        ConfigurationKey(
+            "limits.frame_bytes", \.limits.frameBytes, .bytes(1024...67_108_864),
+            "bytes of one frame that may be held for editing; larger ones pass unedited"),
+        ConfigurationKey(
+            "limits.destinations", \.limits.destinations, .number(1...1_000_000),
+            "destinations with metrics of their own; the rest share `_other`"),
+        ConfigurationKey(
+            "limits.open_deliveries", \.limits.openDeliveries, .number(1...16_777_216),
+            "deliveries waiting for their acknowledgement; the oldest gives way"),
+        ConfigurationKey(
+            "limits.unsettled_seconds", \.limits.unsettledSeconds, .number(1...604_800),
+            "seconds until a delivery without acknowledgement is closed as unsettled"),
+        ConfigurationKey(
+            "limits.pending_replies", \.limits.pendingReplies, .number(1...16_777_216),
+            "commands of one session that wait for their reply"),
+        ConfigurationKey(
+            "limits.drain_seconds", \.limits.drainSeconds, .number(0...3600),
+            "seconds that open sessions and queued spans get to finish on SIGTERM"),
+        ConfigurationKey(
+            "limits.connect_timeout_milliseconds", \.limits.connectTimeoutMilliseconds, .number(1...600_000),
+            "milliseconds to wait for an upstream to accept a connection"),
+        ConfigurationKey(
+            "threads", \.threads, .number(1...256), default: "the cores of the process, at most 4", "event loops"),
+        ConfigurationKey(
+            "log.level", \.logLevel, .logLevel, flag: "log-level", default: "`OTEL_LOG_LEVEL`, else `info`",
+            "the least severe level that is logged"),
+    ])
+
+    /// The settings of one listener.
+    static let listener = ConfigurationKeyTable<ListenerDraft>(keys: [
+        ConfigurationKey(
+            "name", \.name, ValueSyntax.text("a name", maximumBytes: 64).optional(), default: "`PROTOCOL@LISTEN`",
+            "the `listener` label in metrics and logs"),
+        ConfigurationKey(
+            "protocol", \.busProtocol, ValueSyntax.word(later: ["nats", "kafka"]).optional(), default: "required",
+            "what is spoken here"),
+        ConfigurationKey(
+            "listen", \.listen, ValueSyntax.listen.optional(), default: "required", "where the application connects"),
+        ConfigurationKey(
+            "upstream", \.upstream, ValueSyntax.upstream.optional(), default: "required", "the broker"),
+        ConfigurationKey(
+            "context.inject", \.context.inject, .word(),
+            "which published messages without a trace context receive one"),
+        ConfigurationKey(
+            "context.deliver", \.context.deliver, .word(),
+            "whether consumers see the context that the sidecar added"),
+    ])
+
+    /// The keys of a listener that `LISTEN=UPSTREAM` cannot say, and variables therefore name one by one.
+    static let refinable: Set = ["name", "context.inject", "context.deliver"]
+}
+
+/// A listener while the layers are read: what is required may still be missing.
+struct ListenerDraft: Sendable {
+    var name: String?
+    var busProtocol: BusProtocol?
+    var listen: SocketEndpoint?
+    var upstream: SocketEndpoint?
+    var context = ContextPolicy()
+    /// Where the listener as a whole is written.
+    var origin = ConfigurationOrigin.builtIn
+    /// Where each key is written, also when its value was rejected.
+    var origins: [String: ConfigurationOrigin] = [:]
+}

@@ -1,0 +1,143 @@
+public import Logging
+import NIOCore
+
+/// Everything one sidecar process is told before it starts: a plain value, complete and checked.
+public struct SidecarConfiguration: Sendable, Equatable {
+    /// `service.name` of the application beside us. Default `unknown_service:tacho`; the `OTEL_*` environment
+    /// (`OTEL_SERVICE_NAME`, then `service.name` of `OTEL_RESOURCE_ATTRIBUTES`) stands in for the default only.
+    public var service = "unknown_service:tacho"
+    /// Where metrics, health and the admin API are served; always TCP. Default 127.0.0.1:9464, nil = not served.
+    public var httpListen: SocketEndpoint? = .tcp(host: "127.0.0.1", port: 9464)
+    /// The directory for what must survive a restart. Default `./tacho-data`.
+    public var dataDirectory = "./tacho-data"
+    /// The buses that are proxied, one listener each. No default; at least one after loading.
+    public var listeners: [ListenerConfiguration] = []
+    /// Where spans go.
+    public var otlp = OTLPConfiguration()
+    /// How spans relate to each other.
+    public var tracing = TracingConfiguration()
+    /// The bounds of what is held.
+    public var limits = LimitsConfiguration()
+    /// Event loops. Default the cores this process may use, at most 4.
+    public var threads = min(4, System.coreCount)
+    /// The least severe level that is logged. Default info; `OTEL_LOG_LEVEL` stands in for the default only.
+    public var logLevel = Logger.Level.info
+
+    /// The defaults, without a listener.
+    public init() {}
+}
+
+/// The buses whose wire protocol a listener can speak.
+public enum BusProtocol: String, Sendable, CaseIterable {
+    case redis
+}
+
+/// One proxied bus: where the application connects, and where its bytes go.
+public struct ListenerConfiguration: Sendable, Equatable {
+    /// The `listener` label in metrics and logs. Default `PROTOCOL@LISTEN`, such as `redis@127.0.0.1:16379`.
+    public var name: String
+    /// What is spoken here.
+    public var busProtocol: BusProtocol
+    /// Where the application connects. Port 0 lets the system choose.
+    public var listen: SocketEndpoint
+    /// The broker.
+    public var upstream: SocketEndpoint
+    /// What happens to trace context in messages.
+    public var context: ContextPolicy
+
+    /// A listener; the name defaults to `PROTOCOL@LISTEN`.
+    public init(
+        name: String? = nil, busProtocol: BusProtocol, listen: SocketEndpoint, upstream: SocketEndpoint,
+        context: ContextPolicy = ContextPolicy()
+    ) {
+        self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
+        self.busProtocol = busProtocol
+        self.listen = listen
+        self.upstream = upstream
+        self.context = context
+    }
+}
+
+/// What happens to trace context in the messages of one listener.
+public struct ContextPolicy: Sendable, Equatable {
+    /// Which published messages without a context of their own receive one.
+    public enum Injection: String, Sendable, CaseIterable {
+        case always
+        /// Only those whose trace is sampled.
+        case sampled
+        case never
+    }
+
+    /// What the consumer sees of the context that we added.
+    public enum Delivery: String, Sendable, CaseIterable {
+        /// The message as it is stored.
+        case keep
+        /// The message as it was published.
+        case strip
+    }
+
+    /// Default always.
+    public var inject = Injection.always
+    /// Default keep.
+    public var deliver = Delivery.keep
+
+    /// A policy; the defaults add context to every message and leave it visible.
+    public init(inject: Injection = .always, deliver: Delivery = .keep) {
+        self.inject = inject
+        self.deliver = deliver
+    }
+}
+
+/// Where spans go. What is nil here was not set and is left to the `OTEL_EXPORTER_OTLP_*` environment.
+public struct OTLPConfiguration: Sendable, Equatable {
+    /// The base endpoint, or the wish to export nothing.
+    public enum Endpoint: Sendable, Equatable {
+        /// An `http` or `https` URL without credentials, query and fragment; the signal path is appended to it.
+        case url(String)
+        /// Spans are not exported.
+        case disabled
+    }
+
+    /// How request bodies are compressed.
+    public enum Compression: String, Sendable, CaseIterable {
+        case uncompressed = "none"
+        case gzip
+    }
+
+    /// Default: the `OTEL_*` environment, else http://localhost:4318.
+    public var endpoint: Endpoint?
+    /// Default: the `OTEL_*` environment, else none.
+    public var compression: Compression?
+}
+
+/// How spans relate to each other.
+public struct TracingConfiguration: Sendable, Equatable {
+    /// How a process span relates to the span that published its message.
+    public enum ConsumerRelation: String, Sendable, CaseIterable {
+        /// Its child: one trace from publish to acknowledgement.
+        case parent
+        /// The root of its own trace, linked to the publishing span.
+        case link
+    }
+
+    /// Default parent.
+    public var consumerRelation = ConsumerRelation.parent
+}
+
+/// The bounds of what is held; every one of them counts what it turns away.
+public struct LimitsConfiguration: Sendable, Equatable {
+    /// Bytes of one frame that may be held for editing; larger ones pass unedited. Default 1 MiB.
+    public var frameBytes = 1_048_576
+    /// Destinations with metrics of their own in the process; the rest share `_other`. Default 1,000.
+    public var destinations = 1_000
+    /// Deliveries waiting for their acknowledgement in the process. Default 65,536.
+    public var openDeliveries = 65_536
+    /// Seconds until a delivery without acknowledgement is closed as unsettled. Default 300.
+    public var unsettledSeconds = 300
+    /// Commands of one session that wait for their reply. Default 1,048,576.
+    public var pendingReplies = 1_048_576
+    /// Seconds that open sessions and queued spans get to finish when the process is asked to stop. Default 10.
+    public var drainSeconds = 10
+    /// Milliseconds to wait for an upstream to accept a connection. Default 5,000.
+    public var connectTimeoutMilliseconds = 5_000
+}

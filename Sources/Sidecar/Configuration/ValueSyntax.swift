@@ -1,0 +1,202 @@
+import Logging
+
+/// A value as the configuration reference and `check` show it.
+enum ConfigurationValue: Sendable, Equatable {
+    case text(String)
+    case number(Int)
+    /// Not set: left to another source of settings.
+    case unset
+}
+
+/// How one kind of value is written and shown, wherever it stands: file, environment or command line.
+struct ValueSyntax<Value: Sendable>: Sendable {
+    /// What a value looks like, as the object of "expected".
+    let expected: String
+    let parse: @Sendable (String) throws(ValueRejection) -> Value
+    let show: @Sendable (Value) -> ConfigurationValue
+}
+
+extension ValueSyntax where Value == String {
+    /// Any text of 1 to `maximumBytes` bytes without control characters.
+    static func text(_ what: String, maximumBytes: Int) -> Self {
+        let expected = "\(what) of 1 to \(maximumBytes) bytes"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> String in
+                guard 1...maximumBytes ~= text.utf8.count, text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return text
+            },
+            show: { .text($0) }
+        )
+    }
+}
+
+extension ValueSyntax where Value == Int {
+    /// A whole number, perhaps with underscores between digits.
+    static func number(_ range: ClosedRange<Int>) -> Self {
+        scaled(range, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)", units: [])
+    }
+
+    /// A number of bytes, plain or in `KiB` or `MiB`.
+    static func bytes(_ range: ClosedRange<Int>) -> Self {
+        scaled(
+            range, expected: "bytes from \(range.lowerBound) to \(range.upperBound), plain or as KiB or MiB",
+            units: [("KiB", 1024), ("MiB", 1_048_576)])
+    }
+
+    private static func scaled(
+        _ range: ClosedRange<Int>, expected: String, units: [(suffix: String, factor: Int)]
+    ) -> Self {
+        Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Int in
+                let unit = units.first { text.hasSuffix($0.suffix) }
+                let digits = text.dropLast(unit?.suffix.count ?? 0).filter { $0 != "_" && $0 != " " }
+                let (value, overflow) = (Int(digits) ?? -1).multipliedReportingOverflow(by: unit?.factor ?? 1)
+                guard !overflow, range ~= value else { throw ValueRejection(expected: expected, found: text) }
+                return value
+            },
+            show: { .number($0) }
+        )
+    }
+}
+
+extension ValueSyntax where Value: CaseIterable & RawRepresentable<String> {
+    /// One of the words of a closed set; `later` are words of the contract whose time has not come.
+    static func word(later: Set<String> = []) -> Self {
+        let words = Value.allCases.map(\.rawValue)
+        let expected = words.joinedAsChoice
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Value in
+                if let value = Value(rawValue: text) { return value }
+                guard !later.contains(text) else {
+                    throw ValueRejection("\"\(text)\" is not available in this version; expected \(expected)")
+                }
+                throw ValueRejection(expected: expected, found: text)
+            },
+            show: { .text($0.rawValue) }
+        )
+    }
+}
+
+extension ValueSyntax where Value == SocketEndpoint {
+    static let listen = endpoint { (_) throws(ValueRejection) in }
+
+    static let upstream = endpoint { (endpoint) throws(ValueRejection) in
+        if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
+    }
+
+    static let http = endpoint(expected: "HOST:PORT, PORT or none") { (endpoint) throws(ValueRejection) in
+        if case .unix = endpoint { throw ValueRejection("HTTP is served over TCP only; expected HOST:PORT or none") }
+    }
+
+    private static func endpoint(
+        expected: String = "HOST:PORT, PORT or unix:PATH",
+        admit: @escaping @Sendable (SocketEndpoint) throws(ValueRejection) -> Void
+    ) -> Self {
+        Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> SocketEndpoint in
+                let endpoint: SocketEndpoint
+                do throws(SocketEndpoint.ParseError) {
+                    endpoint = try SocketEndpoint(parsing: text)
+                } catch .embedded {
+                    throw ValueRejection("\(SocketEndpoint.ParseError.embedded)")
+                } catch .url {
+                    // Not repeated: URLs of servers often carry a password.
+                    throw ValueRejection("expected \(expected), found a URL; \(SocketEndpoint.ParseError.url)")
+                } catch {
+                    throw ValueRejection(ValueRejection(expected: expected, found: text).reason + "; \(error)")
+                }
+                try admit(endpoint)
+                return endpoint
+            },
+            show: { .text($0.description) }
+        )
+    }
+}
+
+extension ValueSyntax where Value == OTLPConfiguration.Endpoint {
+    static let otlp = {
+        let expected = "http://HOST[:PORT][/PATH], https://... or none"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> OTLPConfiguration.Endpoint in
+                if text == "none" { return .disabled }
+                guard let scheme = ["http://", "https://"].first(where: text.lowercased().hasPrefix) else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                let rest = text.dropFirst(scheme.count)
+                let authority = rest.prefix { $0 != "/" }
+                guard !rest.contains("@") else {
+                    throw ValueRejection("a URL with credentials; put them into OTEL_EXPORTER_OTLP_HEADERS instead")
+                }
+                guard !rest.contains(where: { $0 == "?" || $0 == "#" || $0.isWhitespace }) else {
+                    throw ValueRejection("expected \(expected), without query, fragment and blanks")
+                }
+                // The syntax of socket endpoints judges host and port; 80 stands in for the port of the scheme.
+                let hasPort = authority.contains(authority.hasPrefix("[") ? "]:" : ":")
+                let address = hasPort ? "\(authority)" : "\(authority):80"
+                guard !authority.isEmpty, (try? SocketEndpoint(parsing: address)) != nil else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return .url(text)
+            },
+            show: { endpoint in
+                switch endpoint {
+                case .url(let text): .text(text)
+                case .disabled: .text("none")
+                }
+            }
+        )
+    }()
+}
+
+extension ValueSyntax where Value == Logger.Level {
+    static let logLevel = {
+        let expected = Logger.Level.allCases.map(\.rawValue).joinedAsChoice
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Logger.Level in
+                let aliases = ["warn": Logger.Level.warning, "fatal": .critical]
+                let word = text.lowercased()
+                guard let level = Logger.Level(rawValue: word) ?? aliases[word] else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return level
+            },
+            show: { .text($0.rawValue) }
+        )
+    }()
+}
+
+extension ValueSyntax {
+    /// The same syntax for a setting that is left to other sources while it is not set.
+    func optional() -> ValueSyntax<Value?> {
+        ValueSyntax<Value?>(
+            expected: expected,
+            parse: { [parse] (text) throws(ValueRejection) -> Value? in try parse(text) },
+            show: { [show] in $0.map(show) ?? .unset }
+        )
+    }
+
+    /// The same syntax, with the word `none` for nothing; `expected` names that word already.
+    func orNone() -> ValueSyntax<Value?> {
+        ValueSyntax<Value?>(
+            expected: expected,
+            parse: { [parse] (text) throws(ValueRejection) -> Value? in text == "none" ? nil : try parse(text) },
+            show: { [show] in $0.map(show) ?? .text("none") }
+        )
+    }
+}
+
+extension [String] {
+    /// `a`, `a or b`, `a, b or c`.
+    fileprivate var joinedAsChoice: String {
+        guard let last, count > 1 else { return joined() }
+        return dropLast().joined(separator: ", ") + " or " + last
+    }
+}

@@ -1,0 +1,73 @@
+/// The value of one series in one rendering.
+enum SampleValue {
+    case count(UInt64)
+    case level(Int64)
+    case real(Double)
+    case distribution(Distribution)
+}
+
+/// A histogram's state, added up over the shards.
+struct Distribution {
+    /// Counts of the buckets, each alone, the infinite one last.
+    var buckets: [UInt64]
+    var sumNanoseconds: UInt64
+    /// The newest exemplar of each bucket.
+    var exemplars: [Exemplar]
+
+    init(bucketCount: Int) {
+        buckets = Array(repeating: 0, count: bucketCount)
+        sumNanoseconds = 0
+        exemplars = Array(repeating: .none, count: bucketCount)
+    }
+
+    mutating func add(_ histogram: Histogram) {
+        for (bucket, count) in histogram.bucketCounts.enumerated() { buckets[bucket] &+= count }
+        sumNanoseconds &+= histogram.sumNanoseconds
+        histogram.exemplars.merge(into: &exemplars)
+    }
+}
+
+/// One series with its value, ready to be written.
+struct Sample {
+    let labelValues: [String]
+    let value: SampleValue
+}
+
+/// Adds up what the shards have counted, series by series, for one rendering.
+struct ScrapeTotals {
+    private var values: [String: [[String]: SampleValue]]
+
+    init(families: [MetricFamily]) {
+        values = Dictionary(uniqueKeysWithValues: families.map { ($0.name, [:]) })
+    }
+
+    mutating func add(_ series: MetricsShard.Series) {
+        let key = series.key
+        switch series.instrument {
+        case .counter(let counter):
+            guard case .count(let sum) = values[key.family]?[key.labelValues] ?? .count(0) else { return }
+            values[key.family]?[key.labelValues] = .count(sum &+ counter.value)
+        case .gauge(let gauge):
+            guard case .level(let sum) = values[key.family]?[key.labelValues] ?? .level(0) else { return }
+            values[key.family]?[key.labelValues] = .level(sum &+ gauge.value)
+        case .histogram(let histogram):
+            let empty = Distribution(bucketCount: histogram.boundCount + 1)
+            guard
+                case .distribution(var sum) = values[key.family]?[key.labelValues] ?? .distribution(empty)
+            else { return }
+            sum.add(histogram)
+            values[key.family]?[key.labelValues] = .distribution(sum)
+        }
+    }
+
+    mutating func take(_ samples: ScrapeSamples) {
+        for (key, value) in samples.values { values[key.family]?[key.labelValues] = value }
+    }
+
+    /// The family's series in the order of their label values.
+    func sortedSeries(of family: MetricFamily) -> [Sample] {
+        (values[family.name] ?? [:])
+            .map { Sample(labelValues: $0.key, value: $0.value) }
+            .sorted { $0.labelValues.lexicographicallyPrecedes($1.labelValues) }
+    }
+}
