@@ -25,7 +25,8 @@ def test_redis_dies_and_comes_back_on_its_port(world):
 def test_raw_replies_are_whole_and_exact(world):
     server = world.redis()
     with RawClient(server.address) as raw:
-        raw.send(command("HELLO", "3") + command("HSET", "h", "a", "1") + command("HGETALL", "h") + command("GET", "no"))
+        raw.send(command("HELLO", "3") + command("HSET", "h", "a", "1") + command("HGETALL", "h")
+                 + command("GET", "no"))
         hello, added, table, nothing = raw.replies(4)
         assert hello.startswith(b"%") and (b"proto", 3) in parse(hello)
         assert added == b":1\r\n"

@@ -67,7 +67,8 @@ def test_every_command_that_carries_a_secret(redis_server, receiver, tacho):
             ["MIGRATE", "127.0.0.1", "1", "key", "0", "10", "AUTH", rule],
             ["MIGRATE", "127.0.0.1", "1", "key", "0", "10", "AUTH2", "alice", rule],
             ["AUTH", "alice", rule], ["AUTH", rule, rule, rule], ["HELLO", "3", "AUTH", "alice", rule],
-            ["HELLO", "3", "AUTH", rule], ["HELLO", rule], [rule], [rule, rule], ["CLIENT", rule], ["CLIENT", "KILL", rule],
+            ["HELLO", "3", "AUTH", rule], ["HELLO", rule], [rule], [rule, rule], ["CLIENT", rule],
+            ["CLIENT", "KILL", rule],
             ["EVAL", f"return redis.error_reply('{rule}')", "0"], ["SET", rule, rule], ["GET", rule],
             ["XADD", "list", "*", rule, rule], ["XGROUP", "CREATE", rule],
         ):

@@ -61,7 +61,8 @@ class Mix:
     def hashes(self):
         key = self.key("hash")
         return [self.random.choice([
-            ["HSET", key, f"f{self.random.randrange(5)}", self.word()[:40]], ["HGET", key, "f1"], ["HMGET", key, "f1", "f2"],
+            ["HSET", key, f"f{self.random.randrange(5)}", self.word()[:40]], ["HGET", key, "f1"],
+            ["HMGET", key, "f1", "f2"],
             ["HLEN", key], ["HINCRBY", key, "n", "3"], ["HEXISTS", key, "f1"], ["HDEL", key, "f3"]])]
 
     def sorted_sets(self):
