@@ -474,8 +474,28 @@ def test_scripts_answer_deep_and_odd_replies(receiver, tacho):
         assert raw.ask("EVAL", "redis.setresp(3) return {set={b=true}}", "0") == [b"b"]
         assert raw.ask("EVAL", "return {big_number='12345678901234567890'}", "0") == 12345678901234567890
         assert raw.ask("EVAL", "return {verbatim_string={format='txt', string='hi'}}", "0") == b"txt:hi"
-        assert raw.ask("DEBUG", "PROTOCOL", "attrib") is not None
         assert_matched(receiver, [raw.ask("XADD", STREAM, "*", "f", "v")])
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_every_type_of_reply(world, receiver, protocol):
+    server = world.redis("--enable-debug-command", "yes")
+    tacho = world.tacho(server, receiver)
+    ids = []
+    with RawClient(server.address) as direct, tacho.raw() as raw:
+        for connection in (direct, raw):
+            connection.call("HELLO", protocol)
+        kinds = ["string", "integer", "double", "bignum", "null", "array", "set", "map", "attrib", "verbatim", "true",
+                 "false"]
+        for kind in kinds:
+            words = ["DEBUG", "PROTOCOL", kind]
+            assert raw.call(*words) == direct.call(*words), kind
+            ids.append(raw.ask("XADD", STREAM, "*", "kind", kind))
+        if protocol == 3:
+            raw.send(command("DEBUG", "PROTOCOL", "push") + command("PING"))
+            push, reply, pong = (parse(each) for each in raw.replies(3))
+            assert isinstance(push, Push) and not isinstance(reply, Push) and pong == "PONG"
+    assert_matched(receiver, ids)
 
 
 def test_redis_py_connection_pool_under_threads(receiver, tacho):
