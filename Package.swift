@@ -92,7 +92,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Sidecar",
+                "Sidecar", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

@@ -1,9 +1,20 @@
-/// Where to listen or to connect.
+public import NIOCore
+
+/// A place to listen on or to connect to.
 public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
-    /// A host name or address, and a port.
+    /// `host` is a name, an IPv4 address or an IPv6 address without brackets; `port` is 0...65535, 0 only to listen
+    /// (the system then picks a free port).
     case tcp(host: String, port: Int)
+    /// `path` is 1...107 bytes: what fits into `sockaddr_un` with its closing zero.
     case unix(path: String)
 
+    /// The address that a server socket was really given; nil for a unix socket, which has the path it asked for.
+    public init?(bound address: SocketAddress?) {
+        guard let host = address?.ipAddress, let port = address?.port else { return nil }
+        self = .tcp(host: host, port: port)
+    }
+
+    /// As the configuration writes it.
     public var description: String {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
@@ -18,7 +29,6 @@ public enum ProxyEvent: Sendable {
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
     case upstreamLost(listener: String, upstream: String, waitingReplies: Bool)
     case acceptFailed(listener: String, reason: String)
-    case drained(listener: String, abandonedSessions: Int)
 }
 
 /// Why a listener could not start.

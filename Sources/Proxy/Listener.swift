@@ -3,42 +3,41 @@ import NIOPosix
 public import Pipeline
 import Telemetry
 
+/// What one listener is told.
+public struct ListenerSettings: Sendable {
+    public var profile: ListenerProfile
+    public var listen: Endpoint
+    public var upstream: Endpoint
+    public var connectTimeoutMilliseconds: Int
+
+    public init(
+        profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int
+    ) {
+        self.profile = profile
+        self.listen = listen
+        self.upstream = upstream
+        self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+    }
+}
+
 /// One address that clients connect to, and the upstream that each of them is joined with.
 ///
 /// The life of a listener: `start`, then `drain`. A connection gets an upstream connection of its own on the same
 /// event loop before its first byte is read.
-public final class Listener<Machine: SessionMachine & SendableMetatype>: Sendable {
-    public struct Settings: Sendable {
-        public var name: String
-        public var listen: Endpoint
-        public var upstream: Endpoint
-        public var connectTimeoutMilliseconds: Int
-
-        public init(name: String, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int) {
-            self.name = name
-            self.listen = listen
-            self.upstream = upstream
-            self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
-        }
-    }
-
-    private let settings: Settings
+public final class Listener<Machine: SessionMachine>: Sendable {
+    private let settings: ListenerSettings
     private let workers: WorkerSet
     private let group: any EventLoopGroup
-    /// Called on the event loop of the worker.
-    private let makeMachine: @Sendable (Worker) -> (machine: Machine, metrics: ListenerMetrics)
     private let report: @Sendable (ProxyEvent) -> Void
 
     public init(
-        _ settings: Settings, group: any EventLoopGroup, workers: WorkerSet,
-        report: @escaping @Sendable (ProxyEvent) -> Void,
-        makeMachine: @escaping @Sendable (Worker) -> (machine: Machine, metrics: ListenerMetrics)
+        _ settings: ListenerSettings, group: any EventLoopGroup, workers: WorkerSet,
+        report: @escaping @Sendable (ProxyEvent) -> Void
     ) {
         self.settings = settings
         self.group = group
         self.workers = workers
         self.report = report
-        self.makeMachine = makeMachine
     }
 
     /// Binds the address and accepts connections. Throws `ListenError`.
@@ -91,7 +90,10 @@ public final class Listener<Machine: SessionMachine & SendableMetatype>: Sendabl
 
     private func accept(_ client: any Channel) {
         let worker = workers.worker(on: client.eventLoop)
-        let (machine, metrics) = makeMachine(worker)
+        let profile = settings.profile
+        let machine = Machine(
+            lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self))
+        let metrics = worker.metrics(profile)
         metrics.accepted.add(1)
         metrics.connections.add(1)
         let settings = settings
@@ -99,12 +101,12 @@ public final class Listener<Machine: SessionMachine & SendableMetatype>: Sendabl
         let clientName = client.remoteAddress.map { "\($0)" } ?? "unknown"
         let relay = Relay(
             machine: machine, worker: worker, metrics: metrics,
-            onOpaque: { report(.sessionOpaque(listener: settings.name, client: clientName, reason: $0.rawValue)) },
+            onOpaque: { report(.sessionOpaque(listener: settings.profile.name, client: clientName, reason: $0.rawValue)) },
             onUpstreamLost: { waitingReplies in
                 metrics.upstreamFailed(.lost)
                 report(
                     .upstreamLost(
-                        listener: settings.name, upstream: settings.upstream.description,
+                        listener: settings.profile.name, upstream: settings.upstream.description,
                         waitingReplies: waitingReplies))
             })
         let pair = NIOLoopBound((relay: relay, metrics: metrics, worker: worker), eventLoop: client.eventLoop)
@@ -152,7 +154,7 @@ public final class Listener<Machine: SessionMachine & SendableMetatype>: Sendabl
         let reason = Self.reason(error)
         report(
             .upstreamUnreachable(
-                listener: settings.name, upstream: settings.upstream.description, reason: reason))
+                listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
         let answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
         try? client.pipeline.syncOperations.addHandler(RefusalHandler(answer: answer))
         client.setOption(.autoRead, value: true).whenSuccess { client.read() }

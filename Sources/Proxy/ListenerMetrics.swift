@@ -1,7 +1,7 @@
-public import Telemetry
+import Telemetry
 
 /// The series of one listener on one event loop.
-public final class ListenerMetrics {
+final class ListenerMetrics {
     let connections: Gauge
     let accepted: Counter
     private let proxyTimes: (client: Histogram, upstream: Histogram)
@@ -9,7 +9,7 @@ public final class ListenerMetrics {
     private let shard: MetricsShard
     private let listener: String
 
-    public init(_ shard: MetricsShard, listener: String) {
+    init(_ shard: MetricsShard, listener: String) {
         self.shard = shard
         self.listener = listener
         connections = shard.gauge(MetricCatalog.connections, [listener])

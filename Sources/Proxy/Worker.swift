@@ -4,13 +4,26 @@ public import Pipeline
 /// What one event loop has of its own: its lane, and the sessions that live on it.
 public final class Worker {
     public let lane: Lane
+    private let metrics: [ListenerMetrics]
+    private var counters: [UInt32: AnyObject] = [:]
     private var sessions: [ObjectIdentifier: any DrainableSession] = [:]
 
-    public init(lane: Lane) {
+    public init(lane: Lane, listeners: [ListenerProfile]) {
         self.lane = lane
+        metrics = listeners.map { ListenerMetrics(lane.metrics, listener: $0.name) }
     }
 
-    var sessionCount: Int { sessions.count }
+    /// What all sessions of one listener on this loop count into, made for the first of them.
+    func counters<Machine: SessionMachine>(_ listener: ListenerProfile, of machine: Machine.Type) -> Machine.Counters {
+        if let known = counters[listener.number] as? Machine.Counters { return known }
+        let made = Machine.Counters(lane: lane, listener: listener)
+        counters[listener.number] = made
+        return made
+    }
+
+    func metrics(_ listener: ListenerProfile) -> ListenerMetrics { metrics[Int(listener.number)] }
+
+    public var sessionCount: Int { sessions.count }
 
     func add(_ session: any DrainableSession) {
         sessions[ObjectIdentifier(session)] = session
@@ -20,11 +33,13 @@ public final class Worker {
         sessions[id] = nil
     }
 
-    func drain() {
+    /// Asks every session to end when nothing is under way.
+    public func drain() {
         for session in Array(sessions.values) { session.drain() }
     }
 
-    func closeAll() {
+    /// Ends every session now.
+    public func closeAll() {
         for session in Array(sessions.values) { session.closeBoth() }
     }
 }

@@ -1,13 +1,96 @@
-/// Turns a configuration into running services.
+import Export
+import Gateway
+import Logging
+import NIOCore
+import NIOPosix
+import Pipeline
+import Proxy
+import ServiceLifecycle
+import Telemetry
+import UnixSignals
+
+/// Configuration in, running services out: the one place where the parts meet.
+///
+/// Services start in the order of the list and stop in the reverse: sessions drain while metrics can still be scraped
+/// and spans still be exported, and the exporter goes last, with everything that the drain left for it.
 public enum Topology {
-    /// The services of this configuration cannot be started.
-    public struct Unavailable: Error, CustomStringConvertible {
-        /// What is missing.
-        public let description: String
+    /// Runs the sidecar until SIGTERM or SIGINT and drains it.
+    ///
+    /// - Throws: what kept a service from starting, or made one fail.
+    public static func run(configuration: SidecarConfiguration, environment: [String: String]) async throws {
+        let registry = MetricsRegistry()
+        let processShard = registry.makeShard()
+        let accounts = ProcessAccounts(shard: processShard)
+        let logger = LogOutput.standardError(onLoss: { _ in accounts.logLineLost() })
+            .logger(level: configuration.logLevel)
+        let otel = OTELEnvironment(parsing: environment)
+        for warning in otel.warnings { logger.warning("\(warning)") }
+
+        let names = NameTable(capacity: 65_536)
+        let catalog = SpanCatalog()
+        let exporter = try Exporter(
+            configuration: exportConfiguration(configuration, otel), names: names, catalog: catalog, logger: logger,
+            observe: accounts.exported)
+        let shared = Lane.SharedState(
+            destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
+            names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
+            catalog: catalog,
+            deliveries: OpenDeliveries(
+                capacity: configuration.limits.openDeliveries,
+                unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
+            sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
+            consumerRelation: configuration.tracing.consumerRelation)
+        accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
+        ProcessStatistics().register(in: registry)
+
+        let readiness = Readiness()
+        let proxy = ProxyService(
+            configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger)
+        var services: [any Service] = [exporter]
+        if let gateway = gateway(configuration, registry, readiness, logger, proxy) { services.append(gateway) }
+        services.append(proxy)
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
+        try await group.run()
     }
 
-    /// Starts everything, returns after a drain.
-    public static func run(configuration: SidecarConfiguration, environment: [String: String]) async throws {
-        throw Unavailable(description: "this build has no services to run; `tacho check` works")
+    private static func exportConfiguration(
+        _ configuration: SidecarConfiguration, _ otel: OTELEnvironment
+    ) -> ExportConfiguration {
+        var export = ExportConfiguration(environment: otel)
+        export.serviceName = configuration.service
+        switch configuration.otlp.endpoint {
+        case .url(let base): export.endpoint = OTLPEndpoint.traces(underBase: base)
+        case .disabled: export.endpoint = nil
+        case nil: break
+        }
+        switch configuration.otlp.compression {
+        case .gzip: export.compression = .gzip
+        case .uncompressed: export.compression = .none
+        case nil: break
+        }
+        return export
+    }
+
+    private static func gateway(
+        _ configuration: SidecarConfiguration, _ registry: MetricsRegistry, _ readiness: Readiness,
+        _ logger: Logger, _ proxy: ProxyService
+    ) -> GatewayService? {
+        guard case .tcp(let host, let port) = configuration.httpListen else {
+            proxy.gatewayIsListening(nil)
+            return nil
+        }
+        return GatewayService(
+            configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
+            logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+    }
+
+    /// Frameworks say at info what concerns only their makers.
+    private static func quiet(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger.logLevel = max(logger.logLevel, .warning)
+        return logger
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Sidecar
+import Telemetry
 
 /// The command line. Exit codes: 0 good, 1 failed, 2 bad usage or configuration.
 @main
@@ -8,7 +9,7 @@ struct Tacho: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tacho",
         abstract: "A tracing sidecar for event buses.",
-        version: Tachograph.version,
+        version: TachographVersion.text,
         subcommands: [RunCommand.self, CheckCommand.self, VersionCommand.self, ConfigReferenceCommand.self],
         defaultSubcommand: RunCommand.self
     )

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Sidecar
+import Telemetry
 
 struct VersionCommand: ParsableCommand {
     static let configuration = CommandConfiguration(commandName: "version", abstract: "Print the version.")
@@ -7,7 +8,7 @@ struct VersionCommand: ParsableCommand {
     @OptionGroup var format: OutputOptions
 
     func run() {
-        print(format.output == .json ? "{\"version\":\"\(Tachograph.version)\"}" : "tacho \(Tachograph.version)")
+        print(format.output == .json ? "{\"version\":\"\(TachographVersion.text)\"}" : "tacho \(TachographVersion.text)")
     }
 }
 

@@ -1,7 +1,7 @@
 import Telemetry
 
 /// The counters of one listener on one lane that every Redis session of both adds to.
-public final class RedisCounters {
+public final class RedisCounters: SessionCounters {
     let opaque: [OpaqueReason: Counter]
     let notInjected: [InjectionObstacle: Counter]
     let stripped: Counter

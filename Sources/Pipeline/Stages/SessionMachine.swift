@@ -4,7 +4,11 @@ public import NIOCore
 ///
 /// Every input is one call that returns what is to be written. The machine never waits, never writes and never fails:
 /// when it no longer understands the bytes it becomes opaque and passes them on.
-public protocol SessionMachine {
+public protocol SessionMachine: SendableMetatype {
+    /// What all sessions of one listener on one event loop count into.
+    associatedtype Counters: SessionCounters
+
+    init(lane: Lane, listener: ListenerProfile, counters: Counters)
     mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
     mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
     /// One side will send nothing more: what was kept of an unfinished frame goes on as it is.
@@ -16,6 +20,11 @@ public protocol SessionMachine {
     var isIdle: Bool { get }
     /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
     static func refusal(_ reason: String) -> ByteBuffer
+}
+
+/// The protocol's own counters, apart from those of the lane.
+public protocol SessionCounters: AnyObject {
+    init(lane: Lane, listener: ListenerProfile)
 }
 
 /// What one input leads to.

@@ -89,8 +89,8 @@ enum ConfigurationKeys {
 struct ListenerDraft: Sendable {
     var name: String?
     var busProtocol: BusProtocol?
-    var listen: SocketEndpoint?
-    var upstream: SocketEndpoint?
+    var listen: Endpoint?
+    var upstream: Endpoint?
     var context = ContextPolicy()
     /// Where the listener as a whole is written.
     var origin = ConfigurationOrigin.builtIn

@@ -1,5 +1,7 @@
 public import Logging
 import NIOCore
+public import Pipeline
+public import Proxy
 
 /// Everything one sidecar process is told before it starts: a plain value, complete and checked.
 public struct SidecarConfiguration: Sendable, Equatable {
@@ -7,7 +9,7 @@ public struct SidecarConfiguration: Sendable, Equatable {
     /// (`OTEL_SERVICE_NAME`, then `service.name` of `OTEL_RESOURCE_ATTRIBUTES`) stands in for the default only.
     public var service = "unknown_service:tacho"
     /// Where metrics, health and the admin API are served; always TCP. Default 127.0.0.1:9464, nil = not served.
-    public var httpListen: SocketEndpoint? = .tcp(host: "127.0.0.1", port: 9464)
+    public var httpListen: Endpoint? = .tcp(host: "127.0.0.1", port: 9464)
     /// The directory for what must survive a restart. Default `./tacho-data`.
     public var dataDirectory = "./tacho-data"
     /// The buses that are proxied, one listener each. No default; at least one after loading.
@@ -39,15 +41,15 @@ public struct ListenerConfiguration: Sendable, Equatable {
     /// What is spoken here.
     public var busProtocol: BusProtocol
     /// Where the application connects. Port 0 lets the system choose.
-    public var listen: SocketEndpoint
+    public var listen: Endpoint
     /// The broker.
-    public var upstream: SocketEndpoint
+    public var upstream: Endpoint
     /// What happens to trace context in messages.
     public var context: ContextPolicy
 
     /// A listener; the name defaults to `PROTOCOL@LISTEN`.
     public init(
-        name: String? = nil, busProtocol: BusProtocol, listen: SocketEndpoint, upstream: SocketEndpoint,
+        name: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
         context: ContextPolicy = ContextPolicy()
     ) {
         self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
@@ -60,29 +62,13 @@ public struct ListenerConfiguration: Sendable, Equatable {
 
 /// What happens to trace context in the messages of one listener.
 public struct ContextPolicy: Sendable, Equatable {
-    /// Which published messages without a context of their own receive one.
-    public enum Injection: String, Sendable, CaseIterable {
-        case always
-        /// Only those whose trace is sampled.
-        case sampled
-        case never
-    }
-
-    /// What the consumer sees of the context that we added.
-    public enum Delivery: String, Sendable, CaseIterable {
-        /// The message as it is stored.
-        case keep
-        /// The message as it was published.
-        case strip
-    }
-
     /// Default always.
-    public var inject = Injection.always
+    public var inject = InjectionRule.always
     /// Default keep.
-    public var deliver = Delivery.keep
+    public var deliver = DeliveryRule.keep
 
     /// A policy; the defaults add context to every message and leave it visible.
-    public init(inject: Injection = .always, deliver: Delivery = .keep) {
+    public init(inject: InjectionRule = .always, deliver: DeliveryRule = .keep) {
         self.inject = inject
         self.deliver = deliver
     }
@@ -112,14 +98,6 @@ public struct OTLPConfiguration: Sendable, Equatable {
 
 /// How spans relate to each other.
 public struct TracingConfiguration: Sendable, Equatable {
-    /// How a process span relates to the span that published its message.
-    public enum ConsumerRelation: String, Sendable, CaseIterable {
-        /// Its child: one trace from publish to acknowledgement.
-        case parent
-        /// The root of its own trace, linked to the publishing span.
-        case link
-    }
-
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
 }

@@ -82,7 +82,7 @@ extension ValueSyntax where Value: CaseIterable & RawRepresentable<String> {
     }
 }
 
-extension ValueSyntax where Value == SocketEndpoint {
+extension ValueSyntax where Value == Endpoint {
     static let listen = endpoint { (_) throws(ValueRejection) in }
 
     static let upstream = endpoint { (endpoint) throws(ValueRejection) in
@@ -95,19 +95,19 @@ extension ValueSyntax where Value == SocketEndpoint {
 
     private static func endpoint(
         expected: String = "HOST:PORT, PORT or unix:PATH",
-        admit: @escaping @Sendable (SocketEndpoint) throws(ValueRejection) -> Void
+        admit: @escaping @Sendable (Endpoint) throws(ValueRejection) -> Void
     ) -> Self {
         Self(
             expected: expected,
-            parse: { (text) throws(ValueRejection) -> SocketEndpoint in
-                let endpoint: SocketEndpoint
-                do throws(SocketEndpoint.ParseError) {
-                    endpoint = try SocketEndpoint(parsing: text)
+            parse: { (text) throws(ValueRejection) -> Endpoint in
+                let endpoint: Endpoint
+                do throws(Endpoint.ParseError) {
+                    endpoint = try Endpoint(parsing: text)
                 } catch .embedded {
-                    throw ValueRejection("\(SocketEndpoint.ParseError.embedded)")
+                    throw ValueRejection("\(Endpoint.ParseError.embedded)")
                 } catch .url {
                     // Not repeated: URLs of servers often carry a password.
-                    throw ValueRejection("expected \(expected), found a URL; \(SocketEndpoint.ParseError.url)")
+                    throw ValueRejection("expected \(expected), found a URL; \(Endpoint.ParseError.url)")
                 } catch {
                     throw ValueRejection(ValueRejection(expected: expected, found: text).reason + "; \(error)")
                 }
@@ -140,7 +140,7 @@ extension ValueSyntax where Value == OTLPConfiguration.Endpoint {
                 // The syntax of socket endpoints judges host and port; 80 stands in for the port of the scheme.
                 let hasPort = authority.contains(authority.hasPrefix("[") ? "]:" : ":")
                 let address = hasPort ? "\(authority)" : "\(authority):80"
-                guard !authority.isEmpty, (try? SocketEndpoint(parsing: address)) != nil else {
+                guard !authority.isEmpty, (try? Endpoint(parsing: address)) != nil else {
                     throw ValueRejection(expected: expected, found: text)
                 }
                 return .url(text)

@@ -6,6 +6,8 @@ import Synchronization
 /// every new text becomes `_other`. Event loops keep their own cache in front of it and come here on a miss only.
 public final class NameTable: Sendable {
     public static let overflowText = "_other"
+    /// Places that the empty text and `_other` take up.
+    public static let reserved = 2
 
     private struct State {
         var texts: [String]

@@ -3,11 +3,11 @@ import Testing
 @testable import Sidecar
 
 @Suite("Socket endpoints")
-struct SocketEndpointTests {
+struct EndpointTests {
     @Test(
         "texts that are endpoints, and how they are written back",
         arguments: [
-            ("127.0.0.1:6379", SocketEndpoint.tcp(host: "127.0.0.1", port: 6379), "127.0.0.1:6379"),
+            ("127.0.0.1:6379", Endpoint.tcp(host: "127.0.0.1", port: 6379), "127.0.0.1:6379"),
             ("6379", .tcp(host: "127.0.0.1", port: 6379), "127.0.0.1:6379"),
             ("0", .tcp(host: "127.0.0.1", port: 0), "127.0.0.1:0"),
             ("redis_1.shop-net:65535", .tcp(host: "redis_1.shop-net", port: 65_535), "redis_1.shop-net:65535"),
@@ -17,16 +17,16 @@ struct SocketEndpointTests {
             ("unix:/run/redis.sock", .unix(path: "/run/redis.sock"), "unix:/run/redis.sock"),
             ("unix:a:b", .unix(path: "a:b"), "unix:a:b"),
         ])
-    func parses(text: String, endpoint: SocketEndpoint, canonical: String) throws {
-        #expect(try SocketEndpoint(parsing: text) == endpoint)
+    func parses(text: String, endpoint: Endpoint, canonical: String) throws {
+        #expect(try Endpoint(parsing: text) == endpoint)
         #expect(endpoint.description == canonical)
-        #expect(try SocketEndpoint(parsing: canonical) == endpoint)
+        #expect(try Endpoint(parsing: canonical) == endpoint)
     }
 
     @Test(
         "texts that are not, and why",
         arguments: [
-            ("embedded", SocketEndpoint.ParseError.embedded),
+            ("embedded", Endpoint.ParseError.embedded),
             ("redis://localhost:6379", .url),
             ("", .emptyHost), (":6379", .emptyHost),
             ("::1:6379", .bareIPv6), ("::", .bareIPv6),
@@ -39,8 +39,8 @@ struct SocketEndpointTests {
             ("unix:", .invalidPath), ("unix:" + String(repeating: "p", count: 108), .invalidPath),
             ("unix:a\0b", .invalidPath),
         ])
-    func rejects(text: String, reason: SocketEndpoint.ParseError) {
-        #expect(throws: reason) { try SocketEndpoint(parsing: text) }
+    func rejects(text: String, reason: Endpoint.ParseError) {
+        #expect(throws: reason) { try Endpoint(parsing: text) }
     }
 
     @Test(
@@ -50,7 +50,7 @@ struct SocketEndpointTests {
             ("0.0.0.0:1", false), ("[::]:1", false), ("redis:1", false),
         ])
     func loopback(text: String, isLoopback: Bool) throws {
-        #expect(try SocketEndpoint(parsing: text).isLoopback == isLoopback)
+        #expect(try Endpoint(parsing: text).isLoopback == isLoopback)
     }
 
     @Test(
@@ -61,7 +61,7 @@ struct SocketEndpointTests {
             ("0", "0", false), ("unix:a", "1", false),
         ])
     func collisions(first: String, second: String, collide: Bool) throws {
-        let (first, second) = (try SocketEndpoint(parsing: first), try SocketEndpoint(parsing: second))
+        let (first, second) = (try Endpoint(parsing: first), try Endpoint(parsing: second))
         #expect(first.collides(with: second) == collide)
         #expect(second.collides(with: first) == collide)
     }

@@ -1,15 +1,8 @@
 import Glibc
+public import Proxy
 
-/// A place to listen on or to connect to: a TCP host and port, or the path of a unix socket.
-///
-/// Written as `HOST:PORT`, `[IPV6]:PORT`, a bare `PORT` (then the host is 127.0.0.1) or `unix:PATH`.
-public enum SocketEndpoint: Sendable, Hashable {
-    /// `host` is a name, an IPv4 address or an IPv6 address without brackets; `port` is 0...65535, 0 only to listen
-    /// (the system then picks a free port).
-    case tcp(host: String, port: Int)
-    /// `path` is 1...107 bytes: what fits into `sockaddr_un` with its closing zero.
-    case unix(path: String)
-
+/// How people write endpoints: `HOST:PORT`, `[IPV6]:PORT`, a bare `PORT` (then the host is 127.0.0.1) or `unix:PATH`.
+extension Endpoint {
     /// Why a text is not an endpoint.
     public enum ParseError: Error, Sendable, Hashable {
         /// The word `embedded`: the built-in event log, which this version does not have.
@@ -67,7 +60,7 @@ public enum SocketEndpoint: Sendable, Hashable {
     /// Whether two listeners on `self` and `other` would ask the system for the same address.
     ///
     /// Host names other than `localhost` are compared as written: resolving them is for the moment of binding.
-    func collides(with other: SocketEndpoint) -> Bool {
+    func collides(with other: Endpoint) -> Bool {
         switch (self, other) {
         case (.unix(let mine), .unix(let theirs)): return mine == theirs
         case (.tcp(let mine, let port), .tcp(let theirs, let otherPort)):
@@ -79,7 +72,7 @@ public enum SocketEndpoint: Sendable, Hashable {
         }
     }
 
-    private static func bracketed(_ text: String) throws(ParseError) -> SocketEndpoint {
+    private static func bracketed(_ text: String) throws(ParseError) -> Endpoint {
         guard let close = text.firstIndex(of: "]") else { throw .invalidHost }
         let host = String(text[text.index(after: text.startIndex)..<close])
         guard isIPv6(host) else { throw .invalidHost }
@@ -121,17 +114,7 @@ public enum SocketEndpoint: Sendable, Hashable {
     }
 }
 
-extension SocketEndpoint: CustomStringConvertible {
-    /// The endpoint as the configuration writes it; parsing it again gives the same endpoint.
-    public var description: String {
-        switch self {
-        case .unix(let path): "unix:\(path)"
-        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
-        }
-    }
-}
-
-extension SocketEndpoint.ParseError: CustomStringConvertible {
+extension Endpoint.ParseError: CustomStringConvertible {
     /// What was expected, as the tail of a sentence about the value.
     public var description: String {
         switch self {

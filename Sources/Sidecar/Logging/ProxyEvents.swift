@@ -1,0 +1,26 @@
+import Logging
+import Proxy
+
+extension Logger {
+    /// One line per event. A peer can cause any number of these; `LogOutput` limits each kind.
+    func log(_ event: ProxyEvent) {
+        switch event {
+        case .sessionOpaque(let listener, let client, let reason):
+            notice(
+                "a session is passed on without being read, its bytes were not understood",
+                metadata: ["listener": "\(listener)", "client": "\(client)", "reason": "\(reason)"])
+        case .upstreamUnreachable(let listener, let upstream, let reason):
+            warning(
+                "the upstream is not reachable, clients get an error",
+                metadata: ["listener": "\(listener)", "upstream": "\(upstream)", "reason": "\(reason)"])
+        case .upstreamLost(let listener, let upstream, let waitingReplies):
+            warning(
+                "the upstream closed a connection",
+                metadata: [
+                    "listener": "\(listener)", "upstream": "\(upstream)", "waiting_replies": "\(waitingReplies)",
+                ])
+        case .acceptFailed(let listener, let reason):
+            error("connections cannot be accepted", metadata: ["listener": "\(listener)", "reason": "\(reason)"])
+        }
+    }
+}

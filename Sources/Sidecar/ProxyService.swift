@@ -1,0 +1,134 @@
+import Gateway
+import Logging
+import NIOCore
+import NIOPosix
+import Pipeline
+import Proxy
+import ServiceLifecycle
+import Synchronization
+import Telemetry
+
+/// Runs every listener: opens them, says so, and on shutdown lets the sessions finish what they are at.
+final class ProxyService: Service {
+    private let configuration: SidecarConfiguration
+    private let shared: Lane.SharedState
+    private let registry: MetricsRegistry
+    private let readiness: Readiness
+    private let logger: Logger
+    /// Resolved with the address of the HTTP server, or nil if there is none: the block that is printed names it.
+    private let gatewayAddress: AsyncStream<String?>
+    private let gatewayAddressSink: AsyncStream<String?>.Continuation
+
+    init(
+        configuration: SidecarConfiguration, shared: Lane.SharedState, registry: MetricsRegistry,
+        readiness: Readiness, logger: Logger
+    ) {
+        self.configuration = configuration
+        self.shared = shared
+        self.registry = registry
+        self.readiness = readiness
+        self.logger = logger
+        (gatewayAddress, gatewayAddressSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
+    }
+
+    /// The HTTP server has bound its port, or there is none.
+    func gatewayIsListening(_ address: String?) {
+        gatewayAddressSink.yield(address)
+        gatewayAddressSink.finish()
+    }
+
+    func run() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: configuration.threads)
+        do {
+            try await run(on: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            throw error
+        }
+        try await group.shutdownGracefully()
+    }
+
+    private func run(on group: MultiThreadedEventLoopGroup) async throws {
+        let profiles = configuration.listeners.enumerated().map { profile(number: $0, $1) }
+        let workers = try await WorkerSet(group) { [shared, registry] _ in
+            var generator = SystemRandomNumberGenerator()
+            return Worker(
+                lane: Lane(
+                    shared: shared, listeners: profiles, metrics: registry.makeShard(),
+                    seed: (generator.next(), generator.next(), generator.next(), generator.next())),
+                listeners: profiles)
+        }
+        workers.startTicking(every: .seconds(1))
+        var channels: [any Channel] = []
+        for (listener, profile) in zip(configuration.listeners, profiles) {
+            channels.append(try await start(listener, profile, group, workers))
+        }
+        await announce(channels)
+        readiness.markReady()
+        // Throws when another service has failed; then there is no time for a drain.
+        try? await gracefulShutdown()
+        readiness.markDraining()
+        for channel in channels { try? await channel.close() }
+        if !Task.isCancelled { try await drain(workers) }
+        _ = try await workers.forEach { $0.closeAll() }
+    }
+
+    private func start(
+        _ listener: ListenerConfiguration, _ profile: ListenerProfile, _ group: MultiThreadedEventLoopGroup,
+        _ workers: WorkerSet
+    ) async throws -> any Channel {
+        let settings = ListenerSettings(
+            profile: profile, listen: listener.listen, upstream: listener.upstream,
+            connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds)
+        let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
+        switch listener.busProtocol {
+        case .redis:
+            return try await Listener<RedisSession>(settings, group: group, workers: workers, report: report).start()
+        }
+    }
+
+    private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
+        let broker =
+            switch listener.upstream {
+            case .tcp(let host, let port): BrokerAddress(server: host, port: port)
+            case .unix(let path): BrokerAddress(server: path, port: 0)
+            }
+        return ListenerProfile(
+            number: UInt32(number), name: listener.name, service: configuration.service,
+            system: listener.busProtocol.rawValue, broker: broker, inject: listener.context.inject,
+            deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
+            pendingRepliesMax: configuration.limits.pendingReplies)
+    }
+
+    /// Waits until every session has ended by itself, at most for the drain time.
+    private func drain(_ workers: WorkerSet) async throws {
+        _ = try await workers.forEach { $0.drain() }
+        let clock = ContinuousClock()
+        let deadline = clock.now + .seconds(configuration.limits.drainSeconds)
+        while clock.now < deadline {
+            let open = try await workers.forEach(\.sessionCount).reduce(0, +)
+            if open == 0 { return }
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+        let abandoned = try await workers.forEach(\.sessionCount).reduce(0, +)
+        if abandoned > 0 {
+            logger.warning(
+                "closing sessions that did not finish within the drain time",
+                metadata: ["sessions": "\(abandoned)", "drain_seconds": "\(configuration.limits.drainSeconds)"])
+        }
+    }
+
+    /// Tells people, and programs that wait for the word `ready`, what is there.
+    private func announce(_ channels: [any Channel]) async {
+        var lines = ["tacho \(TachographVersion.text)"]
+        for (listener, channel) in zip(configuration.listeners, channels) {
+            let address = Endpoint(bound: channel.localAddress) ?? listener.listen
+            lines.append("  \(listener.busProtocol.rawValue)   \(address) -> \(listener.upstream)")
+        }
+        for await address in gatewayAddress {
+            if let address { lines.append("  http    \(address)/metrics") }
+        }
+        lines.append("ready")
+        StandardOutput.print(lines.joined(separator: "\n"))
+    }
+}
