@@ -31,7 +31,7 @@ public struct GatewayError: Error, Hashable, CustomStringConvertible {
         case let error as IOError:
             code = Self.code(of: error.errnoCode)
             systemErrorNumber = error.errnoCode
-        case is SocketAddressError:
+        case is SocketAddressError, is SocketAddressError.UnknownHost:
             code = .unknownHost
             systemErrorNumber = 0
         default:

@@ -40,8 +40,11 @@ final class ProcessAccounts: Sendable {
     /// Spans started are not counted apart: they are those sampled, from one snapshot of the ledger, and those not
     /// sampled. So the accounts agree in every scrape, however much happens meanwhile.
     func register(in registry: MetricsRegistry, queue: SpanQueue, deliveries: OpenDeliveries) {
-        registry.onScrape { samples in
+        registry.onScrape { [weak registry] samples in
             let ledger = queue.snapshot()
+            let notSampled = registry?.total(of: MetricCatalog.spansNotSampled) ?? 0
+            samples.set(MetricCatalog.spansStarted, value: ledger.sampled + notSampled)
+            samples.set(MetricCatalog.spansNotSampled, value: notSampled)
             samples.set(MetricCatalog.spansSampled, value: ledger.sampled)
             samples.set(MetricCatalog.spansExported, value: ledger.exported)
             samples.set(MetricCatalog.spansQueued, value: ledger.queued)

@@ -18,7 +18,8 @@ public enum Topology {
     ///
     /// - Throws: what kept a service from starting, or made one fail.
     public static func run(configuration: SidecarConfiguration, environment: [String: String]) async throws {
-        let registry = MetricsRegistry()
+        // Room for a few operations on each destination that has a label of its own.
+        let registry = MetricsRegistry(seriesPerFamilyMax: max(2_000, 8 * configuration.limits.destinations))
         let processShard = registry.makeShard()
         let accounts = ProcessAccounts(shard: processShard)
         let logger = LogOutput.standardError(onLoss: { _ in accounts.logLineLost() })

@@ -25,7 +25,7 @@ extension Lane {
         listener: ListenerProfile, at now: Instant
     ) {
         let route = route(listener, open.operation, .receive, destination, group: open.group)
-        routes.routes[route.index].messages?.add(UInt64(messages.count))
+        countMessages(route, messages.count)
         let context = receiveContext(messages)
         observe(route, now.nanoseconds(since: open.startedAt), context, .succeeded, now)
         let queueTimesMeanSomething =
@@ -44,7 +44,7 @@ extension Lane {
                 links.append(SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue))
             }
             if case .leased(let firstDelivery) = open.mode {
-                if !firstDelivery { routes.routes[route.index].redelivered?.add(1) }
+                if !firstDelivery { countRedelivered(route) }
                 lease(
                     message, open, destination, queue, firstDelivery: firstDelivery, client: client,
                     listener: listener, at: now)
@@ -59,7 +59,7 @@ extension Lane {
     /// A message pushed to a subscriber. Nobody settles it, so the span covers our own passage only.
     func pushed(_ destination: Destination, bodySize: Int64, client: NameID, listener: ListenerProfile, at now: Instant) {
         let route = route(listener, processOperation, .process, destination)
-        routes.routes[route.index].messages?.add(1)
+        countMessages(route, 1)
         let context = rootContext()
         guard context.isSampled else { return countNotSampled() }
         var span = SpanRecord(
@@ -74,7 +74,7 @@ extension Lane {
     // MARK: Parts
 
     private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
-        guard let histogram = routes.routes[route.index].queue else { return }
+        let histogram = queueHistogram(route)
         // Clocks of two machines may disagree; a negative wait counts as none.
         let nanoseconds = UInt64(max(0, queue))
         if let creation = message.context, shared.sampler.keeps(childOf: creation) {

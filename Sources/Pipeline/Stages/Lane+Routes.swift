@@ -9,22 +9,22 @@ extension Lane {
         let key = Route.Key(
             listener: listener.number, operation: operation, destination: destination.name,
             group: group?.name ?? .none, template: destination.template)
-        return routes.route(key) { makeRoute(key, type, listener) }
+        return routes.find(key) ?? routes.add(makeRoute(key, type, listener), for: key)
     }
 
     func processRoute(_ delivery: OpenDelivery, _ listener: ListenerProfile) -> RouteID {
         let key = Route.Key(
             listener: listener.number, operation: processOperation, destination: delivery.destination,
             group: delivery.group, template: .none)
-        return routes.route(key) { makeRoute(key, .process, listener) }
+        return routes.find(key) ?? routes.add(makeRoute(key, .process, listener), for: key)
     }
 
     /// The duration series of a route for one kind of failure.
     func failureDuration(_ route: RouteID, _ error: NameID) -> Histogram {
-        routes.failure(route, error) {
-            let descriptor = shared.catalog.descriptor(routes.routes[route.index].descriptor)
-            return durationHistogram(descriptor, error: shared.names.text(of: error))
-        }
+        if let known = routes[failure: route, error] { return known }
+        let made = durationHistogram(descriptor(route), error: shared.names.text(of: error))
+        routes[failure: route, error] = made
+        return made
     }
 
     private func makeRoute(_ key: Route.Key, _ type: OperationType, _ listener: ListenerProfile) -> Route {
@@ -33,33 +33,52 @@ extension Lane {
             operationType: type, destination: shared.destinations.text(of: key.destination),
             template: shared.destinations.text(of: key.template), group: shared.groups.text(of: key.group),
             broker: listener.broker)
-        let labelled = label(descriptor)
-        var sentOrConsumed: Counter?
-        var queue: Histogram?
-        var injected: Counter?
-        var redelivered: Counter?
-        switch type {
-        case .create, .settle:
-            break
-        case .send:
-            sentOrConsumed = metrics.counter(
-                MetricCatalog.messagingSentMessages,
-                [descriptor.system, descriptor.operation, labelled, "", descriptor.broker.server, port(descriptor)])
-            injected = metrics.counter(MetricCatalog.injectedMessages, [listener.name, labelled])
-        case .receive, .process:
-            // A pushed message is consumed by its process operation, a pulled one by its receive operation.
-            sentOrConsumed = metrics.counter(
-                MetricCatalog.messagingConsumedMessages,
-                [
-                    descriptor.system, descriptor.operation, labelled, descriptor.group, "", descriptor.broker.server,
-                    port(descriptor),
-                ])
-            queue = metrics.histogram(MetricCatalog.queueTime, [descriptor.system, labelled, descriptor.group])
-            redelivered = metrics.counter(MetricCatalog.redeliveries, [descriptor.system, labelled, descriptor.group])
+        return Route(descriptor: shared.catalog.intern(descriptor), duration: durationHistogram(descriptor, error: ""))
+    }
+
+    // MARK: Series that not every route needs
+
+    func countMessages(_ route: RouteID, _ count: Int) {
+        if let counter = routes.routes[route.index].messages { return counter.add(UInt64(count)) }
+        let of = descriptor(route)
+        let family: MetricFamily
+        var labels = [of.system, of.operation, label(of)]
+        if of.operationType == .send {
+            family = MetricCatalog.messagingSentMessages
+        } else {
+            family = MetricCatalog.messagingConsumedMessages
+            labels.append(of.group)
         }
-        return Route(
-            descriptor: shared.catalog.intern(descriptor), duration: durationHistogram(descriptor, error: ""),
-            messages: sentOrConsumed, queue: queue, injected: injected, redelivered: redelivered)
+        let counter = metrics.counter(family, labels + ["", of.broker.server, port(of)])
+        counter.add(UInt64(count))
+        routes.routes[route.index].messages = counter
+    }
+
+    func countInjected(_ route: RouteID, _ listener: ListenerProfile) {
+        if let counter = routes.routes[route.index].injected { return counter.add(1) }
+        let counter = metrics.counter(MetricCatalog.injectedMessages, [listener.name, label(descriptor(route))])
+        counter.add(1)
+        routes.routes[route.index].injected = counter
+    }
+
+    func countRedelivered(_ route: RouteID) {
+        if let counter = routes.routes[route.index].redelivered { return counter.add(1) }
+        let of = descriptor(route)
+        let counter = metrics.counter(MetricCatalog.redeliveries, [of.system, label(of), of.group])
+        counter.add(1)
+        routes.routes[route.index].redelivered = counter
+    }
+
+    func queueHistogram(_ route: RouteID) -> Histogram {
+        if let histogram = routes.routes[route.index].queue { return histogram }
+        let of = descriptor(route)
+        let histogram = metrics.histogram(MetricCatalog.queueTime, [of.system, label(of), of.group])
+        routes.routes[route.index].queue = histogram
+        return histogram
+    }
+
+    private func descriptor(_ route: RouteID) -> SpanDescriptor {
+        shared.catalog.descriptor(routes.routes[route.index].descriptor)
     }
 
     private func durationHistogram(_ descriptor: SpanDescriptor, error: String) -> Histogram {

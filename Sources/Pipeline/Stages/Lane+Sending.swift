@@ -27,7 +27,7 @@ extension Lane {
         // The span whose context travels in the message is the creation span: a producer.
         open.kind = .producer
         open.conversationIsTraceID = publication.conversation == nil
-        routes.routes[route.index].injected?.add(1)
+        countInjected(route, listener)
         return (open, .add(open.context, correlation: publication.conversation == nil), nil)
     }
 
@@ -37,7 +37,7 @@ extension Lane {
         endedAs ending: SpanOutcome = .unremarkable, at now: Instant
     ) {
         observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
-        routes.routes[open.route.index].messages?.add(1)
+        countMessages(open.route, 1)
         guard open.context.isSampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[open.route.index].descriptor, kind: open.kind, traceID: open.context.traceID,

@@ -7,17 +7,20 @@ struct RouteID {
 
 /// Everything prepared for one kind of operation on one destination: the number of its span descriptor and the handles
 /// of its series. Found once, so that a message costs no label and no string.
+///
+/// The optional series are made when they are first needed, lest a scrape be full of zeros that mean nothing.
 struct Route {
     let descriptor: SpanDescriptorID
     /// `messaging_client_operation_duration_seconds`, or `messaging_process_duration_seconds` for process.
     let duration: Histogram
-    /// Messages sent or consumed; nil where the operation counts none.
-    let messages: Counter?
+    /// Messages sent or consumed.
+    var messages: Counter?
     /// `tacho_queue_seconds`.
-    let queue: Histogram?
-    let injected: Counter?
+    var queue: Histogram?
+    /// `tacho_injected_messages_total`.
+    var injected: Counter?
     /// `tacho_redeliveries_total`.
-    let redelivered: Counter?
+    var redelivered: Counter?
 
     struct Key: Hashable {
         var listener: UInt32
@@ -31,7 +34,7 @@ struct Route {
 /// The routes of one lane, and the series that only failures need.
 struct RouteTable {
     private var numbers: [Route.Key: Int] = [:]
-    private(set) var routes: ContiguousArray<Route> = []
+    var routes: ContiguousArray<Route> = []
     private var failures: [FailureKey: Histogram] = [:]
 
     private struct FailureKey: Hashable {
@@ -42,25 +45,22 @@ struct RouteTable {
     /// Consecutive messages mostly take the same route; this saves them the dictionary.
     private var last: (key: Route.Key, number: Int)?
 
-    mutating func route(_ key: Route.Key, otherwise make: () -> Route) -> RouteID {
+    mutating func find(_ key: Route.Key) -> RouteID? {
         if let last, last.key == key { return RouteID(index: last.number) }
-        let number: Int
-        if let known = numbers[key] {
-            number = known
-        } else {
-            number = routes.count
-            routes.append(make())
-            numbers[key] = number
-        }
+        guard let number = numbers[key] else { return nil }
         last = (key, number)
         return RouteID(index: number)
     }
 
-    mutating func failure(_ id: RouteID, _ error: NameID, otherwise make: () -> Histogram) -> Histogram {
-        let key = FailureKey(route: id.index, error: error)
-        if let known = failures[key] { return known }
-        let made = make()
-        failures[key] = made
-        return made
+    mutating func add(_ route: Route, for key: Route.Key) -> RouteID {
+        numbers[key] = routes.count
+        routes.append(route)
+        return RouteID(index: routes.count - 1)
+    }
+
+    /// The duration series of a route for one kind of failure; nil until it is set.
+    subscript(failure id: RouteID, error: NameID) -> Histogram? {
+        get { failures[FailureKey(route: id.index, error: error)] }
+        set { failures[FailureKey(route: id.index, error: error)] = newValue }
     }
 }

@@ -1,3 +1,6 @@
+import Pipeline
+import Proxy
+
 /// Every key there is, each written once.
 enum ConfigurationKeys {
     /// Begins the name of every environment variable of ours.

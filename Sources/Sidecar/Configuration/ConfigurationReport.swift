@@ -1,3 +1,4 @@
+import Pipeline
 import Foundation
 
 /// What would run, for people and for programs.

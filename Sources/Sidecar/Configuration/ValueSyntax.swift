@@ -1,3 +1,4 @@
+import Proxy
 import Logging
 
 /// A value as the configuration reference and `check` show it.

@@ -60,7 +60,7 @@ struct CellAllocator {
     private var slab: CellSlab?
     private var used = 0
 
-    private static let slabCells = 512
+    private static let slabCells = 1024
 
     mutating func allocate(_ count: Int) -> CellRun {
         if let slab, slab.capacity - used >= count {

@@ -15,13 +15,14 @@ struct ExpositionWriter {
     mutating func write(_ family: MetricFamily, _ samples: [Sample]) {
         guard !samples.isEmpty else { return }
         writeMetadata(family)
+        let bounds = family.bounds.map { "le=\"\(DecimalText.bound(nanoseconds: $0))\"" } + ["le=\"+Inf\""]
         for sample in samples {
             let labels = labelPairs(family.labels, sample.labelValues)
             switch sample.value {
             case .count(let value): writeLine(family.name, "", labels, "\(value)")
             case .level(let value): writeLine(family.name, "", labels, "\(value)")
             case .real(let value): writeLine(family.name, "", labels, DecimalText.number(value))
-            case .distribution(let value): writeHistogram(family, labels, value)
+            case .distribution(let value): writeHistogram(family.name, bounds, labels, value)
             }
         }
     }
@@ -44,19 +45,20 @@ struct ExpositionWriter {
         }
     }
 
-    private mutating func writeHistogram(_ family: MetricFamily, _ labels: String, _ value: Distribution) {
-        let separator = labels.isEmpty ? "" : ","
+    private mutating func writeHistogram(
+        _ name: String, _ bounds: [String], _ labels: String, _ value: Distribution
+    ) {
+        let prefix = labels.isEmpty ? "" : labels + ","
         var cumulative: UInt64 = 0
         for (bucket, count) in value.buckets.enumerated() {
             cumulative &+= count
-            let bound = bucket < family.bounds.count ? DecimalText.bound(nanoseconds: family.bounds[bucket]) : "+Inf"
             let exemplar = value.exemplars[bucket]
             writeLine(
-                family.name, "_bucket", "\(labels)\(separator)le=\"\(bound)\"", "\(cumulative)",
+                name, "_bucket", prefix + bounds[bucket], "\(cumulative)",
                 exemplar: exemplar.isPresent ? exemplar : nil)
         }
-        writeLine(family.name, "_sum", labels, DecimalText.seconds(nanoseconds: value.sumNanoseconds))
-        writeLine(family.name, "_count", labels, "\(cumulative)")
+        writeLine(name, "_sum", labels, DecimalText.seconds(nanoseconds: value.sumNanoseconds))
+        writeLine(name, "_count", labels, "\(cumulative)")
     }
 
     private mutating func writeLine(

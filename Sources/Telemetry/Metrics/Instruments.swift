@@ -35,12 +35,10 @@ public struct Histogram: Sendable {
     @usableFromInline let boundCount: Int
     let exemplars: ExemplarSlots
 
-    static func cellCount(bounds: Int) -> Int { 2 * bounds + 2 }
-
-    init(cells: CellRun, bounds: [UInt64]) {
-        self.cells = cells
+    init(bounds: [UInt64], allocator: inout CellAllocator) {
+        cells = allocator.allocate(2 * bounds.count + 2)
         boundCount = bounds.count
-        exemplars = ExemplarSlots(bucketCount: bounds.count + 1)
+        exemplars = ExemplarSlots(cells: allocator.allocate(ExemplarSlots.cellCount(buckets: bounds.count + 1)))
         for (position, bound) in bounds.enumerated() { cells.write(bound, position) }
     }
 
@@ -55,7 +53,7 @@ public struct Histogram: Sendable {
         let bucket = bucket(of: nanoseconds)
         count(nanoseconds, bucket: bucket)
         guard exemplar.isSampled else { return }
-        exemplars.offer(
+        exemplars.write(
             Exemplar(
                 traceID: exemplar.traceID, spanID: exemplar.spanID, nanoseconds: nanoseconds,
                 unixNanoseconds: atUnixNanoseconds),

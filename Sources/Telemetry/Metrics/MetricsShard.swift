@@ -93,8 +93,7 @@ public final class MetricsShard: Sendable {
         case .gauge:
             return .gauge(Gauge(cells: allocator.allocate(1)))
         case .histogram:
-            let cells = allocator.allocate(Histogram.cellCount(bounds: family.bounds.count))
-            return .histogram(Histogram(cells: cells, bounds: family.bounds))
+            return .histogram(Histogram(bounds: family.bounds, allocator: &allocator))
         }
     }
 }

@@ -23,7 +23,10 @@ struct Distribution {
     mutating func add(_ histogram: Histogram) {
         for (bucket, count) in histogram.bucketCounts.enumerated() { buckets[bucket] &+= count }
         sumNanoseconds &+= histogram.sumNanoseconds
-        histogram.exemplars.merge(into: &exemplars)
+        for bucket in exemplars.indices {
+            guard let exemplar = histogram.exemplars.read(bucket: bucket) else { continue }
+            if exemplar.unixNanoseconds >= exemplars[bucket].unixNanoseconds { exemplars[bucket] = exemplar }
+        }
     }
 }
 
