@@ -125,6 +125,23 @@ def test_a_reset_by_the_client_ends_the_upstream_too(redis_server, receiver, tac
     tacho.wait_for_metric("tacho_connections", 0)
 
 
+def test_a_client_that_goes_away_is_no_failure_of_the_upstream(tacho, direct):
+    """The upstream ends the connection because we told it that the client has gone."""
+    for ending in (command("BLPOP", "nothing", "0"), b"*3\r\n$3\r\nSET\r\n$1"):
+        for leave in ("close", "half_close", "abort"):
+            with tacho.raw() as raw:
+                raw.call("PING")
+                raw.send(ending)
+                if leave == "half_close":
+                    raw.half_close()
+                    raw.rest()
+                else:
+                    getattr(raw, leave)()
+    tacho.wait_for_metric("tacho_connections", 0)
+    assert tacho.metrics().sum("tacho_upstream_failures_total") == 0
+    assert "upstream closed" not in tacho.logs()
+
+
 def test_redis_closing_a_connection_closes_it_for_the_client(tacho, direct):
     with tacho.raw() as raw:
         number = raw.ask("CLIENT", "ID")
