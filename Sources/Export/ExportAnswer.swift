@@ -40,6 +40,7 @@ public enum ExportFailureKind: Sendable, Hashable, CustomStringConvertible {
     case status(Int)
     case oversizeResponse
 
+    /// `http_503`, or the name of the failure.
     public var description: String {
         switch self {
         case .transport(let failure): failure.rawValue

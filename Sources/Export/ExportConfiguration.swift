@@ -17,7 +17,9 @@ public struct ExportConfiguration: Sendable, Equatable {
     public var headers: [HeaderField] = []
     /// The limit for one request, connecting included.
     public var requestTimeoutMilliseconds = 10_000
+    /// How bodies are sent.
     public var compression = ExportCompression.none
+    /// What an `https` endpoint needs beyond the system's authorities.
     public var tlsFiles = TLSFiles()
 
     /// Spans that wait at most; the oldest give way.
@@ -30,6 +32,7 @@ public struct ExportConfiguration: Sendable, Equatable {
     public var drainTimeoutMilliseconds = 30_000
     /// The body of one request before compression. Receivers commonly refuse more than 20 MiB, and with it the batch.
     public var requestBytesMax = 4 << 20
+    /// When failed requests are repeated.
     public var retry = RetryPolicy()
 
     /// `service.name` of spans whose descriptor names no service.
@@ -41,6 +44,7 @@ public struct ExportConfiguration: Sendable, Equatable {
     /// More resource attributes; they replace ours of the same key. `service.name` has no effect here.
     public var resourceAttributes: [ResourceAttribute] = []
 
+    /// The defaults, towards this address of a trace service; nil exports nothing.
     public init(endpoint: String?) {
         self.endpoint = endpoint
     }
@@ -73,6 +77,7 @@ public struct ExportConfiguration: Sendable, Equatable {
     /// The largest response that is read, after decompression (OTLP specification, "OTLP/HTTP Response").
     public static let responseBytesLimit = 4 << 20
 
+    /// What the system calls this host.
     public static var systemHostName: String {
         var name = [CChar](repeating: 0, count: 256)
         guard gethostname(&name, name.count - 1) == 0 else { return "localhost" }
@@ -101,14 +106,18 @@ public enum ExportCompression: String, Sendable, CaseIterable {
 
 /// A request header. The value may be a secret and stays out of descriptions.
 public struct HeaderField: Sendable, Equatable, CustomStringConvertible {
+    /// The field name.
     public var name: String
+    /// The field value, which may be empty.
     public var value: String
 
+    /// A header that has not been checked yet; `ExportConfiguration.validate` does.
     public init(name: String, value: String) {
         self.name = name
         self.value = value
     }
 
+    /// The name alone.
     public var description: String { "\(name): (not shown)" }
 }
 
@@ -116,9 +125,12 @@ public struct HeaderField: Sendable, Equatable, CustomStringConvertible {
 public struct TLSFiles: Sendable, Equatable {
     /// Certificates that sign the collector's.
     public var authorities = ""
+    /// What we show the collector of ourselves.
     public var clientCertificate = ""
+    /// The key of the client certificate.
     public var clientKey = ""
 
+    /// Names of files; empty means the default.
     public init(authorities: String = "", clientCertificate: String = "", clientKey: String = "") {
         self.authorities = authorities
         self.clientCertificate = clientCertificate
@@ -126,10 +138,14 @@ public struct TLSFiles: Sendable, Equatable {
     }
 }
 
+/// An attribute of the resource, such as `deployment.environment.name`.
 public struct ResourceAttribute: Sendable, Equatable {
+    /// The attribute's name.
     public var key: String
+    /// Its value.
     public var value: String
 
+    /// An attribute with a text value.
     public init(key: String, value: String) {
         self.key = key
         self.value = value

@@ -1,8 +1,10 @@
 /// One attempt to post a request, for metrics.
 public struct ExportObservation: Sendable, Equatable {
+    /// How it ended.
     public var outcome: ExportOutcome
     /// From the first byte out to the answer.
     public var durationNanoseconds: UInt64
+    /// The spans of the request.
     public var spans: Int
     /// The body as sent, after compression.
     public var bytes: Int

@@ -1,13 +1,17 @@
 /// When a failed request is repeated. Times are in milliseconds.
 public struct RetryPolicy: Sendable, Equatable {
+    /// The nominal delay after the first failure.
     public var initialDelayMilliseconds = 1_000
+    /// What each further failure multiplies the delay by.
     public var multiplier = 1.5
+    /// The nominal delay never exceeds this.
     public var maximumDelayMilliseconds = 30_000
     /// The delay lies within this share below and above its nominal value, so that senders do not move in step.
     public var jitter = 0.5
     /// No attempt begins later than this after the first one.
     public var maximumElapsedMilliseconds = 300_000
 
+    /// The policy of otherwise unconfigured exporters.
     public init() {}
 }
 

@@ -1,9 +1,9 @@
-import Logging
-import Telemetry
+package import Logging
+package import Telemetry
 
 /// The export thread's work: batches from the queue, through the encoder and the transport, to their entry in the
 /// ledger. One request at a time; everything it owns stays on its thread.
-struct ExportWorker: ~Copyable {
+package struct ExportWorker: ~Copyable {
     private let configuration: ExportConfiguration
     private let queue: SpanQueue
     private let clock: ExportClock
@@ -14,7 +14,7 @@ struct ExportWorker: ~Copyable {
     private var throttle = LogThrottle()
     private var isFailing = false
 
-    init(
+    package init(
         configuration: ExportConfiguration, queue: SpanQueue, names: NameTable, catalog: SpanCatalog,
         clock: ExportClock, logger: Logger, observe: @escaping @Sendable (ExportObservation) -> Void
     ) {
@@ -28,7 +28,7 @@ struct ExportWorker: ~Copyable {
     }
 
     /// Works until a drain has emptied the queue or given up.
-    mutating func run() {
+    package mutating func run() {
         var records: [SpanRecord] = []
         let delay = UInt64(configuration.scheduleDelayMilliseconds) * 1_000_000
         let limit = min(configuration.batchSize, queue.capacity)

@@ -70,6 +70,7 @@ public final class Exporter: Service {
 
 /// A configuration that cannot work, with what is wrong and what to do.
 public struct ExportSetupError: Error, Equatable, CustomStringConvertible {
+    /// What is wrong.
     public enum Code: Sendable, Equatable {
         case endpoint
         case header
@@ -77,7 +78,9 @@ public struct ExportSetupError: Error, Equatable, CustomStringConvertible {
         case limit
     }
 
+    /// What is wrong, for programs.
     public let code: Code
+    /// What is wrong and what was expected, for people. Holds no secret.
     public let description: String
 }
 

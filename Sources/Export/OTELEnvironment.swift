@@ -10,24 +10,36 @@ public struct OTELEnvironment: Sendable, Equatable {
     public var endpoint = OTLPEndpoint.standard
     /// Whether a variable named the endpoint.
     public var endpointIsGiven = false
+    /// `OTEL_EXPORTER_OTLP_HEADERS`, of equal names the last.
     public var headers: [HeaderField] = []
+    /// `OTEL_EXPORTER_OTLP_TIMEOUT`.
     public var timeoutMilliseconds: Int?
+    /// `OTEL_EXPORTER_OTLP_COMPRESSION`.
     public var compression: ExportCompression?
+    /// `OTEL_EXPORTER_OTLP_CERTIFICATE`, `_CLIENT_CERTIFICATE` and `_CLIENT_KEY`.
     public var tlsFiles = TLSFiles()
     /// `OTEL_SERVICE_NAME`, or `service.name` of the resource attributes.
     public var serviceName: String?
     /// Without `service.name`.
     public var resourceAttributes: [ResourceAttribute] = []
+    /// `OTEL_TRACES_SAMPLER` with its argument.
     public var sampler: SamplerChoice?
     /// False with `OTEL_TRACES_EXPORTER=none` and with `OTEL_SDK_DISABLED=true`.
     public var exportsTraces = true
+    /// `OTEL_SDK_DISABLED`.
     public var isDisabled = false
+    /// `OTEL_BSP_SCHEDULE_DELAY`.
     public var scheduleDelayMilliseconds: Int?
+    /// `OTEL_BSP_EXPORT_TIMEOUT`.
     public var exportTimeoutMilliseconds: Int?
+    /// `OTEL_BSP_MAX_QUEUE_SIZE`.
     public var queueCapacity: Int?
+    /// `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`, at most the queue's size.
     public var batchSize: Int?
+    /// One sentence for each variable that was not honoured, to be logged at the start.
     public var warnings: [String] = []
 
+    /// Reads a process environment; variables of other names are not looked at.
     public init(parsing variables: [String: String]) {
         var reader = Reader(variables: variables)
         readTransport(&reader)

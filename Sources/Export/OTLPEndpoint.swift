@@ -1,6 +1,7 @@
 /// The rules that turn a configured address into the address that is posted to
 /// (OpenTelemetry specification, protocol/exporter, "Endpoint URLs for OTLP/HTTP").
 public enum OTLPEndpoint {
+    /// Where a collector beside us listens.
     public static let standard = "http://localhost:4318/v1/traces"
 
     /// The trace address below a base address that all signals share; nil when `base` is no http(s) URL.

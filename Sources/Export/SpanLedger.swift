@@ -20,19 +20,26 @@ public enum DropReason: String, Sendable, Hashable, CaseIterable {
 ///
 /// At any moment `sampled == exported + dropped + queued + inFlight`.
 public struct SpanLedger: Sendable, Equatable {
+    /// All spans that were offered.
     public var sampled: UInt64 = 0
+    /// Taken by the receiver.
     public var exported: UInt64 = 0
+    /// Waiting for the export thread.
     public var queued: UInt64 = 0
     /// Taken from the queue and not yet settled.
     public var inFlight: UInt64 = 0
     private var drops = [UInt64](repeating: 0, count: DropReason.allCases.count)
 
+    /// An empty ledger.
     public init() {}
 
+    /// Spans lost for this reason.
     public func dropped(_ reason: DropReason) -> UInt64 { drops[reason.position] }
 
+    /// Spans lost for any reason.
     public var droppedTotal: UInt64 { drops.reduce(0, +) }
 
+    /// Whether every span is accounted for.
     public var isBalanced: Bool { sampled == exported + droppedTotal + queued + inFlight }
 
     mutating func drop(_ count: Int, _ reason: DropReason) {

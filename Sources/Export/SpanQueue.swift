@@ -19,6 +19,7 @@ public final class SpanQueue: SpanSink {
         var refusal: DropReason?
     }
 
+    /// Spans that wait at most.
     public let capacity: Int
     private let state: Mutex<State>
     private let wake = WakeSignal()
@@ -33,6 +34,7 @@ public final class SpanQueue: SpanSink {
             State(ring: SpanRing(capacity: isEnabled ? max(capacity, 1) : 1), refusal: isEnabled ? nil : .disabled))
     }
 
+    /// Takes all of `batch`, at the cost of the oldest spans if need be.
     public func offer(_ batch: inout [SpanRecord]) {
         guard !batch.isEmpty else { return }
         let mustWake = state.withLock { state in Self.take(batch.span, &state) }
@@ -80,7 +82,7 @@ extension SpanQueue {
     package func nextBatch(
         into records: inout [SpanRecord], limit: Int, delayNanoseconds: UInt64, clock: ExportClock
     ) -> Bool {
-        awaitSpans(limit, until: clock.now() + delayNanoseconds, clock)
+        let isDraining = awaitSpans(limit, until: clock.now() + delayNanoseconds, clock)
         while records.count < limit {
             let moved = state.withLock { state in
                 let amount = min(state.ring.count, limit - records.count, Self.recordsPerHold)
@@ -90,7 +92,8 @@ extension SpanQueue {
             }
             if moved == 0 { break }
         }
-        return !records.isEmpty || drainDeadline == nil
+        // A drain that began after the wait may have left spans behind it: only the next call can tell.
+        return !records.isEmpty || !isDraining
     }
 
     /// Writes the fate of spans that were taken with `nextBatch` into the ledger.
@@ -141,18 +144,19 @@ extension SpanQueue {
         }
     }
 
-    private func awaitSpans(_ count: Int, until deadline: UInt64, _ clock: ExportClock) {
+    /// Whether a drain is what ended the wait.
+    private func awaitSpans(_ count: Int, until deadline: UInt64, _ clock: ExportClock) -> Bool {
         while true {
             let now = clock.now()
-            let isReady = state.withLock { state in
+            let (isReady, isDraining) = state.withLock { state in
+                let isDraining = state.drainDeadline != nil
                 let isReady =
-                    state.ring.count >= count || state.drainDeadline != nil || state.isFlushRequested
-                    || now >= deadline
+                    isDraining || state.ring.count >= count || state.isFlushRequested || now >= deadline
                 if isReady { state.isFlushRequested = false }
                 state.awaitedCount = isReady ? nil : count
-                return isReady
+                return (isReady, isDraining)
             }
-            if isReady { return }
+            if isReady { return isDraining }
             clock.wait(wake, deadline - now)
         }
     }

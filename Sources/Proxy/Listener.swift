@@ -56,12 +56,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     private func bind() async throws -> any Channel {
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
-            .childChannelOption(.autoRead, value: false)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelInitializer { client in
-                self.accept(client)
-                return client.eventLoop.makeSucceededVoidFuture()
-            }
+            .childChannelInitializer { client in self.accept(client) }
         switch settings.listen {
         case .tcp(let host, let port):
             bootstrap =
@@ -88,33 +84,19 @@ public final class Listener<Machine: SessionMachine>: Sendable {
 
     // MARK: Connections
 
-    private func accept(_ client: any Channel) {
+    /// The client's channel is not active before the returned future succeeds, so nothing of it is read before it has
+    /// an upstream, or a refusal.
+    private func accept(_ client: any Channel) -> EventLoopFuture<Void> {
         let worker = workers.worker(on: client.eventLoop)
-        let profile = settings.profile
-        let machine = Machine(
-            lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self))
-        let metrics = worker.metrics(profile)
+        let metrics = worker.metrics(settings.profile)
         metrics.accepted.add(1)
         metrics.connections.add(1)
-        let settings = settings
-        let report = report
-        let clientName = client.remoteAddress.map { "\($0)" } ?? "unknown"
-        let relay = Relay(
-            machine: machine, worker: worker, metrics: metrics,
-            onOpaque: { report(.sessionOpaque(listener: settings.profile.name, client: clientName, reason: $0.rawValue)) },
-            onUpstreamLost: { waitingReplies in
-                metrics.upstreamFailed(.lost)
-                report(
-                    .upstreamLost(
-                        listener: settings.profile.name, upstream: settings.upstream.description,
-                        waitingReplies: waitingReplies))
-            })
-        let pair = NIOLoopBound((relay: relay, metrics: metrics, worker: worker), eventLoop: client.eventLoop)
-        connect(on: client.eventLoop).assumeIsolated().whenComplete { result in
-            switch result {
-            case .success(let upstream): self.join(client, upstream, pair.value.relay, pair.value.worker)
-            case .failure(let error): self.refuse(client, error, pair.value.metrics)
-            }
+        let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
+        client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
+        return connect(on: client.eventLoop).flatMapThrowing { upstream in
+            try self.join(client, upstream, bound.value.worker, bound.value.metrics)
+        }.flatMapErrorThrowing { error in
+            try self.refuse(client, error, bound.value.metrics)
         }
     }
 
@@ -131,32 +113,38 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         }
     }
 
-    private func join(_ client: any Channel, _ upstream: any Channel, _ relay: Relay<Machine>, _ worker: Worker) {
+    private func join(
+        _ client: any Channel, _ upstream: any Channel, _ worker: Worker, _ metrics: ListenerMetrics
+    ) throws {
+        let profile = settings.profile
+        let upstreamName = settings.upstream.description
+        let clientName = client.remoteAddress.map { "\($0)" } ?? "unknown"
+        let report = report
+        let relay = Relay(
+            machine: Machine(
+                lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self)),
+            worker: worker, metrics: metrics,
+            onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
+            onUpstreamLost: { waitingReplies in
+                metrics.upstreamFailed(.lost)
+                report(.upstreamLost(listener: profile.name, upstream: upstreamName, waitingReplies: waitingReplies))
+            })
         worker.add(relay)
-        do {
-            try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))
-            try upstream.pipeline.syncOperations.addHandler(RelayHandler(relay, .upstream))
-        } catch {
-            // Adding fails only on a channel that is gone already.
-            relay.closed(.client)
-            relay.closed(.upstream)
-        }
-        if !client.isActive { relay.closed(.client) }
-        if !upstream.isActive { relay.closed(.upstream) }
-        for channel in [client, upstream] {
-            channel.setOption(.autoRead, value: true).whenSuccess { channel.read() }
-        }
+        try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))
+        try upstream.pipeline.syncOperations.addHandler(RelayHandler(relay, .upstream))
+        let bound = NIOLoopBound(relay, eventLoop: client.eventLoop)
+        // Whichever way a channel ends, also before it was ever active, the relay hears of it.
+        client.closeFuture.whenComplete { _ in bound.value.closed(.client) }
+        upstream.closeFuture.whenComplete { _ in bound.value.closed(.upstream) }
     }
 
-    private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) {
-        metrics.connections.add(-1)
+    private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
         metrics.upstreamFailed(Self.failure(error))
         let reason = Self.reason(error)
         report(
             .upstreamUnreachable(
                 listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
         let answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
-        try? client.pipeline.syncOperations.addHandler(RefusalHandler(answer: answer))
-        client.setOption(.autoRead, value: true).whenSuccess { client.read() }
+        try client.pipeline.syncOperations.addHandler(RefusalHandler(answer: answer))
     }
 }

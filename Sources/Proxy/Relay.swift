@@ -35,6 +35,13 @@ final class Relay<Machine: SessionMachine> {
         }
     }
 
+    /// The client can be written to: now the upstream may speak.
+    func clientBecameActive() {
+        contexts.upstream?.channel.setOption(.autoRead, value: true).whenFailure { _ in
+            // The upstream has gone in the meantime; its close is on the way here.
+        }
+    }
+
     // MARK: Bytes
 
     func received(_ bytes: ByteBuffer, from side: Side) {
@@ -115,7 +122,6 @@ final class Relay<Machine: SessionMachine> {
             machine.closed(at: SystemClock.now())
             worker.lane.flush()
             worker.remove(ObjectIdentifier(self))
-            metrics.connections.add(-1)
         case .nothing:
             break
         }
@@ -181,6 +187,10 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         relay.attach(context, side)
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if side == .client { relay.clientBecameActive() }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

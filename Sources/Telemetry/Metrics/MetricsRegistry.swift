@@ -39,6 +39,18 @@ public final class MetricsRegistry: Sendable {
         state.withLock { $0.sources.append(source) }
     }
 
+    /// What all shards have counted so far, over all label values of a counter.
+    public func total(of family: MetricFamily) -> UInt64 {
+        let shards = state.withLock { $0.shards }
+        var total: UInt64 = 0
+        for shard in shards {
+            for series in shard.snapshot() where series.key.family == family.name {
+                if case .counter(let counter) = series.instrument { total &+= counter.value }
+            }
+        }
+        return total
+    }
+
     /// The current values as text. Reads while writers write, and makes none of them wait.
     public func render(_ format: ExpositionFormat) -> [UInt8] {
         let (shards, sources) = state.withLock { ($0.shards, $0.sources) }

@@ -17,6 +17,7 @@ public struct Sampler: Sendable {
     @usableFromInline let threshold: UInt64
     @usableFromInline let followsParent: Bool
 
+    /// A sampler that decides as `choice` says.
     public init(_ choice: SamplerChoice) {
         var root = choice
         var followsParent = false
