@@ -33,6 +33,7 @@ struct RedisEntryCommand {
     private(set) var isContentHashed = false
     private(set) var bodySize: Int64 = 0
     private var conversationRange: Range<Int>?
+    private var traceStateRange: Range<Int>?
 
     /// Nil when the command is not well-formed; the broker will refuse it.
     init?(_ arguments: RedisArguments, _ bytes: Span<UInt8>) {
@@ -49,6 +50,8 @@ struct RedisEntryCommand {
                 if context == nil { context = TraceContext(parsing: bytes.extracting(value)) }
             } else if ContextFields.isCorrelation(bytes, name), conversationRange == nil, !value.isEmpty {
                 conversationRange = value
+            } else if ContextFields.isTraceState(bytes, name), traceStateRange == nil {
+                traceStateRange = value
             }
             position += 2
         }
@@ -57,6 +60,12 @@ struct RedisEntryCommand {
     /// The application's own correlation id.
     func conversation(_ bytes: Span<UInt8>) -> String? {
         conversationRange.map { ContextFields.text(bytes, $0) }
+    }
+
+    /// The tracestate that goes with the context; without a valid context it means nothing (W3C, section 3.3).
+    func traceState(_ bytes: Span<UInt8>) -> String? {
+        guard context != nil else { return nil }
+        return traceStateRange.flatMap { $0.isEmpty ? nil : ContextFields.text(bytes, $0) }
     }
 
     /// Returns the number of the first field, after the id.
@@ -94,11 +103,16 @@ enum ContextFields {
         name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
     }
 
-    /// Longest correlation id that is kept for a span; a longer one is cut.
-    private static let conversationBytesMax = 256
+    static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
+    }
+
+    /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep
+    /// (W3C, section 3.3.1.5); a longer one is cut.
+    private static let textBytesMax = 512
 
     static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-        let bounded = range.prefix(conversationBytesMax)
+        let bounded = range.prefix(textBytesMax)
         return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
     }
 

@@ -87,10 +87,19 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement. Called about once a second on one lane.
+    /// Closes what has waited too long for its acknowledgement. Called about once a second on every lane; each takes
+    /// what the others have left.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
+        }
+        flush()
+    }
+
+    /// Closes every open delivery of the process: it is about to stop, and will not see how they end.
+    public func abandonDeliveries(at now: Instant) {
+        for (key, delivery) in shared.deliveries.removeAll() {
+            finish(delivery, key.messageID, as: .unobserved, at: now)
         }
         flush()
     }
