@@ -9,7 +9,7 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-// Imports point one way: tacho -> Sidecar -> {Proxy, Export, Gateway} -> Pipeline -> {Wire, Telemetry}.
+// Imports point one way: tacho -> Console -> Sidecar -> {Proxy, Export, Gateway} -> Pipeline -> {Wire, Telemetry}.
 let package = Package(
     name: "tachograph",
     products: [
@@ -89,10 +89,12 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: the commands that look into a running sidecar: its HTTP client, over libcurl.
+        .target(name: "Console", dependencies: ["Sidecar", "Proxy", "Telemetry", "CCurl"], swiftSettings: strict),
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Sidecar", "Telemetry",
+                "Console", "Sidecar", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -144,6 +146,7 @@ let package = Package(
             dependencies: ["Sidecar", "Telemetry", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
+        .testTarget(name: "ConsoleTests", dependencies: ["Console", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -7,6 +7,8 @@ import Telemetry
 struct GatewayRoutes: Sendable {
     let registry: MetricsRegistry
     let readiness: Readiness
+    /// Nil leaves the admin API out.
+    var admin: AdminSources?
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
@@ -17,6 +19,7 @@ struct GatewayRoutes: Sendable {
             let state = readiness.state
             return Self.text(state.text, state == .ready ? .ok : .serviceUnavailable)
         }
+        if let admin { AdminRoutes(sources: admin, readiness: readiness).add(to: router) }
         return router
     }
 
@@ -33,27 +36,5 @@ struct GatewayRoutes: Sendable {
             status: status,
             headers: [.contentType: "text/plain; charset=utf-8", .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text + "\n")))
-    }
-}
-
-/// Turns every error into a problem body (RFC 9457). Says nothing of the request, so nothing of it can leak.
-private struct ProblemMiddleware: RouterMiddleware {
-    typealias Context = BasicRequestContext
-
-    func handle(
-        _ request: Request, context: BasicRequestContext,
-        next: (Request, BasicRequestContext) async throws -> Response
-    ) async throws -> Response {
-        do {
-            return try await next(request, context)
-        } catch {
-            let status = (error as? any HTTPResponseError)?.status ?? .internalServerError
-            let title = status.reasonPhrase
-            let body = #"{"type":"about:blank","title":"\#(title)","status":\#(status.code)}"#
-            return Response(
-                status: status,
-                headers: [.contentType: "application/problem+json"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: body + "\n")))
-        }
     }
 }

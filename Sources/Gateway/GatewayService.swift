@@ -20,7 +20,7 @@ public struct GatewayConfiguration: Sendable, Hashable {
     }
 }
 
-/// The HTTP server for people and scrapers: `/metrics`, `/healthz`, `/readyz`.
+/// The HTTP server for people and scrapers: `/metrics`, `/healthz`, `/readyz`, `/api/v1`.
 ///
 /// It runs apart from the traffic: sockets on an event loop of its own, rendering on Swift's concurrent executor, so a
 /// slow scrape costs processor time but never makes a message wait.
@@ -38,15 +38,17 @@ public struct GatewayService: Service {
     /// - Parameters:
     ///   - registry: what `/metrics` renders.
     ///   - readiness: what `/readyz` answers.
+    ///   - admin: what `/api/v1` shows; nil leaves it out.
     ///   - eventLoopGroup: for the sockets; nil makes a group of one thread that ends with the service. Never the
     ///     group that carries traffic.
     ///   - onServerRunning: told the bound port once connections are accepted.
     public init(
         configuration: GatewayConfiguration, registry: MetricsRegistry, readiness: Readiness, logger: Logger,
-        eventLoopGroup: (any EventLoopGroup)? = nil, onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
+        admin: AdminSources? = nil, eventLoopGroup: (any EventLoopGroup)? = nil,
+        onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
-        routes = GatewayRoutes(registry: registry, readiness: readiness)
+        routes = GatewayRoutes(registry: registry, readiness: readiness, admin: admin)
         self.logger = logger
         self.eventLoopGroup = eventLoopGroup
         self.onServerRunning = onServerRunning

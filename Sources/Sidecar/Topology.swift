@@ -32,6 +32,7 @@ public enum Topology {
         let exporter = try Exporter(
             configuration: exportConfiguration(configuration, otel), names: names, catalog: catalog, logger: logger,
             observe: accounts.exported)
+        let traces = recentTraces(configuration, names, catalog, next: exporter.queue)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -39,8 +40,8 @@ public enum Topology {
             deliveries: OpenDeliveries(
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
-            sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation)
+            sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: traces ?? exporter.queue,
+            consumerRelation: configuration.tracing.consumerRelation, tap: MessageTap(catalog: catalog))
         accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
         ProcessStatistics().register(in: registry)
 
@@ -48,13 +49,24 @@ public enum Topology {
         let proxy = ProxyService(
             configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger)
         var services: [any Service] = [exporter]
-        if let gateway = gateway(configuration, registry, readiness, logger, proxy) { services.append(gateway) }
+        let admin = AdminSources(
+            traces: traces, tap: shared.tap,
+            text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)))
+        if let gateway = gateway(configuration, registry, readiness, admin, logger, proxy) { services.append(gateway) }
         services.append(proxy)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         try await group.run()
+    }
+
+    /// Keeps spans on their way to the exporter; nil when nobody could read them, or nobody wants to.
+    private static func recentTraces(
+        _ configuration: SidecarConfiguration, _ names: NameTable, _ catalog: SpanCatalog, next: any SpanSink
+    ) -> RecentTraces? {
+        guard configuration.traces.keepSpans > 0, configuration.httpListen != nil else { return nil }
+        return RecentTraces(capacity: configuration.traces.keepSpans, names: names, catalog: catalog, next: next)
     }
 
     private static func exportConfiguration(
@@ -77,7 +89,7 @@ public enum Topology {
 
     private static func gateway(
         _ configuration: SidecarConfiguration, _ registry: MetricsRegistry, _ readiness: Readiness,
-        _ logger: Logger, _ proxy: ProxyService
+        _ admin: AdminSources, _ logger: Logger, _ proxy: ProxyService
     ) -> GatewayService? {
         guard case .tcp(let host, let port) = configuration.httpListen else {
             proxy.gatewayIsListening(nil)
@@ -85,7 +97,8 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+            logger: quiet(logger), admin: admin,
+            onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
     /// Frameworks say at info what concerns only their makers.

@@ -10,7 +10,10 @@ struct Tacho: AsyncParsableCommand {
         commandName: "tacho",
         abstract: "A tracing sidecar for event buses.",
         version: TachographVersion.text,
-        subcommands: [RunCommand.self, CheckCommand.self, VersionCommand.self, ConfigReferenceCommand.self],
+        subcommands: [
+            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, VersionCommand.self,
+            ConfigReferenceCommand.self,
+        ],
         defaultSubcommand: RunCommand.self
     )
 

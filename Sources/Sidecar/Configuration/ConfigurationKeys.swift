@@ -22,7 +22,7 @@ enum ConfigurationKeys {
             "name of the application beside the sidecar (`service.name`)"),
         ConfigurationKey(
             "http.listen", \.httpListen, ValueSyntax.http.orNone(), flag: "http",
-            "where metrics and health are served"),
+            "where metrics, health and the admin API are served"),
         ConfigurationKey(
             "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
             "the directory for what must survive a restart"),
@@ -36,6 +36,9 @@ enum ConfigurationKeys {
         ConfigurationKey(
             "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
             "how a process span relates to the publishing span: its child, or a root linked to it"),
+        ConfigurationKey(
+            "traces.keep_spans", \.traces.keepSpans, .number(0...1_000_000),
+            "spans of recent traces held in memory; the oldest trace gives way, 0 holds none"),
         ConfigurationKey(
             "limits.frame_bytes", \.limits.frameBytes, .bytes(1024...67_108_864),
             "bytes of one frame that may be held for editing; larger ones pass unedited"),

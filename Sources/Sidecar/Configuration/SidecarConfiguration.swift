@@ -18,6 +18,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var otlp = OTLPConfiguration()
     /// How spans relate to each other.
     public var tracing = TracingConfiguration()
+    /// What is held of recent traces.
+    public var traces = TracesConfiguration()
     /// The bounds of what is held.
     public var limits = LimitsConfiguration()
     /// Event loops. Default the cores this process may use, at most 4.
@@ -100,6 +102,12 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+}
+
+/// What is held of recent traces, for `tacho trace` and the admin API.
+public struct TracesConfiguration: Sendable, Equatable {
+    /// Spans in memory, about 400 bytes each; the oldest trace gives way. Default 20,000; 0 holds none.
+    public var keepSpans = 20_000
 }
 
 /// The bounds of what is held; every one of them counts what it turns away.

@@ -117,6 +117,16 @@ public enum HexadecimalText {
 }
 
 extension TraceID {
+    /// Reads 32 hex digits of either case, as people paste them; nil when they are no valid id.
+    public init?(parsing text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count == 32, digits.allSatisfy({ $0 != UInt8(ascii: "+") && $0 != UInt8(ascii: "-") }),
+            let high = UInt64(String(decoding: digits[..<16], as: UTF8.self), radix: 16),
+            let low = UInt64(String(decoding: digits[16...], as: UTF8.self), radix: 16), high != 0 || low != 0
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+
     /// Appends the 32 lowercase hex digits.
     @inline(__always)
     public func write(_ append: (UInt8) -> Void) {

@@ -1,0 +1,41 @@
+import Foundation
+public import Telemetry
+
+/// Turns lines of the admin API into what the terminal shows.
+public struct AdminView: Sendable {
+    private let style: TerminalStyle
+
+    /// A view in this style.
+    public init(_ style: TerminalStyle) {
+        self.style = style
+    }
+
+    /// The columns of what `tap` makes.
+    public var tapHeader: String { TapTable(style).header }
+
+    /// One line of `/api/v1/tap`; nil for what this version does not know.
+    public func tap(_ line: String) -> String? {
+        if let message: TapMessage = Self.decode(line) { return TapTable(style).line(message) }
+        if let loss: TapLoss = Self.decode(line) { return TapTable(style).line(loss) }
+        return nil
+    }
+
+    /// The answer of `/api/v1/traces`.
+    public func list(_ document: String) throws(AdminError) -> String {
+        guard let list: TraceList = Self.decode(document) else { throw Self.foreign }
+        return list.text(style)
+    }
+
+    /// The answer of `/api/v1/traces/{id}`.
+    public func trace(_ document: String) throws(AdminError) -> String {
+        guard let trace: TraceView = Self.decode(document) else { throw Self.foreign }
+        return Waterfall(trace, style).text
+    }
+
+    private static let foreign = AdminError(
+        .answer, "the answer is not that of a sidecar of this version (tacho \(TachographVersion.text))")
+
+    private static func decode<Value: Decodable>(_ line: String) -> Value? {
+        try? JSONDecoder().decode(Value.self, from: Data(line.utf8))
+    }
+}
