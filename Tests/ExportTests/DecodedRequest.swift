@@ -1,5 +1,6 @@
 import COTLP
 import Export
+import Telemetry
 import Testing
 
 /// An ExportTraceServiceRequest as plain values, read by protobuf-c.

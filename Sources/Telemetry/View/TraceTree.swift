@@ -57,6 +57,26 @@ struct TraceTree {
         return span.parentSpanID.map { .orphan(parent: $0) } ?? .root
     }
 
+    /// The spans that a span hangs under, the nearest first. Ends also where parents go in a circle.
+    func ancestors(of span: Int) -> [Int] {
+        var found: [Int] = []
+        var seen: Set = [span]
+        var next = above(span)
+        while let number = next, seen.insert(number).inserted {
+            found.append(number)
+            next = above(number)
+        }
+        return found
+    }
+
+    /// The span that a span hangs under.
+    func above(_ span: Int) -> Int? {
+        switch relations[span] {
+        case .child(let number), .linked(let number): number
+        case .root, .orphan: nil
+        }
+    }
+
     /// Without recursion: a trace may be one long chain.
     private mutating func draw(_ start: Int, _ isDrawn: inout [Bool]) {
         var waiting = [(span: start, guide: "", below: "", depth: 0)]

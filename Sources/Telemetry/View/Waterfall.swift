@@ -3,6 +3,7 @@
 public struct Waterfall: Sendable {
     private let trace: TraceView
     private let style: TerminalStyle
+    private let tree: TraceTree
     private let isOneService: Bool
 
     private static let barWidth = 40
@@ -12,16 +13,16 @@ public struct Waterfall: Sendable {
     public init(_ trace: TraceView, _ style: TerminalStyle) {
         self.trace = trace
         self.style = style
+        tree = TraceTree(trace.spans, in: trace.traceID)
         isOneService = Set(trace.spans.map(\.service)).count <= 1
     }
 
     /// Several lines, without a newline behind the last.
     public var text: String {
-        let rows = TraceTree(trace.spans, in: trace.traceID).rows
-        let names = rows.map { TerminalText.clipped($0.guide + name(trace.spans[$0.span]), Self.nameWidthMax) }
+        let names = tree.rows.map { TerminalText.clipped($0.guide + name(trace.spans[$0.span]), Self.nameWidthMax) }
         let width = names.map(\.count).max() ?? 0
         var lines = [style.paint("trace \(TerminalText.plain(trace.traceID))", .heading), summary, ""]
-        for (row, name) in zip(rows, names) {
+        for (row, name) in zip(tree.rows, names) {
             lines.append(line(row, TerminalText.padded(name, width)))
             lines += linkLines(row)
         }
@@ -49,7 +50,7 @@ public struct Waterfall: Sendable {
         let role: TerminalStyle.Role? =
             span.error != nil ? .bad : span.attributes[SpanAttribute.outcome.description] != nil ? .warning : nil
         let took = QuantityText.duration(nanoseconds: span.durationNanoseconds)
-        let details = details(span, row.relation)
+        let details = details(row)
         return style.paint(name, role) + "  " + TerminalText.padded(TerminalText.plain(span.kind), 8) + "  │"
             + style.paint(bar(span), role ?? .good) + "│ " + TerminalText.rightAligned(took, 8)
             + (details.isEmpty ? "" : "  " + style.paint(details, role))
@@ -66,7 +67,8 @@ public struct Waterfall: Sendable {
         return TerminalText.padded(blanks + String(repeating: "━", count: length), Self.barWidth)
     }
 
-    private func details(_ span: SpanView, _ relation: TraceTree.Relation) -> String {
+    private func details(_ row: TraceTree.Row) -> String {
+        let span = trace.spans[row.span]
         var parts: [String] = []
         if let error = span.error { parts.append("error \(error)") }
         var ours = span.attributes.filter { $0.key.hasPrefix(Self.ownPrefix) }
@@ -76,11 +78,14 @@ public struct Waterfall: Sendable {
         if let queue = take(SpanAttribute.queueSeconds) { parts.append("queue \(Self.duration(queue))") }
         if let consumer = take(SpanAttribute.consumerName) { parts.append("consumer \(consumer)") }
         if let count = span.attributes[SpanAttribute.batchCount.description] { parts.append("\(count) messages") }
-        if let id = span.attributes[SpanAttribute.messageID.description] { parts.append("id \(id)") }
+        let idKey = SpanAttribute.messageID.description
+        if let id = span.attributes[idKey], id != tree.above(row.span).flatMap({ trace.spans[$0].attributes[idKey] }) {
+            parts.append("id \(id)")
+        }
         for (key, value) in ours.sorted(by: { $0.key < $1.key }) {
             parts.append("\(key.dropFirst(Self.ownPrefix.count)) \(value)")
         }
-        switch relation {
+        switch row.relation {
         case .root, .child: break
         case .orphan(let parent): parts.append("parent \(parent) is not here")
         case .linked: parts.append("by link")
@@ -90,16 +95,13 @@ public struct Waterfall: Sendable {
 
     private static let ownPrefix = "tacho."
 
-    /// The links that the tree does not already show.
+    /// The links that the tree does not already show: to other traces, and to spans that this one does not hang under.
     private func linkLines(_ row: TraceTree.Row) -> [String] {
         let span = trace.spans[row.span]
-        let above: String? =
-            switch row.relation {
-            case .child(let number), .linked(let number): trace.spans[number].spanID
-            case .orphan(let parent): parent
-            case .root: nil
-            }
-        let links = span.links.filter { $0.traceID != trace.traceID || $0.spanID != above }
+        guard !span.links.isEmpty else { return [] }
+        var above = Set(tree.ancestors(of: row.span).map { trace.spans[$0].spanID })
+        if case .orphan(let parent) = row.relation { above.insert(parent) }
+        let links = span.links.filter { $0.traceID != trace.traceID || !above.contains($0.spanID) }
         var texts = links.prefix(Self.linksMax).map { link in
             var text = link.traceID == trace.traceID ? "" : "trace \(link.traceID) "
             text += "span \(link.spanID)"

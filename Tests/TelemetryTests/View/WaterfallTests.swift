@@ -1,0 +1,119 @@
+import Testing
+
+@testable import Telemetry
+
+@Suite("The waterfall, byte for byte")
+struct WaterfallTests {
+    let world = WatchWorld()
+    static let message = MessageID.streamEntry(milliseconds: 1_767_323_045_123, sequence: 0)
+
+    private func drawn(_ records: [SpanRecord], leftOut: Int = 0, _ style: TerminalStyle = .plain) -> String {
+        let id = records.first?.traceID ?? .none
+        return Waterfall(TraceView(id, of: records, leftOut: leftOut, world.names, world.catalog), style).text
+    }
+
+    private func process(
+        _ span: UInt64, under parent: UInt64, at offset: UInt64, took: UInt64, service: String = "shop",
+        _ describe: (inout SpanRecord) -> Void = { _ in }
+    ) -> SpanRecord {
+        var record = world.record(
+            trace: 1, span: span, parent: parent, at: offset, took: took, kind: .consumer,
+            world.descriptor("process", .process, "orders", group: "billing", service: service))
+        record.messageID = Self.message
+        record.consumer = world.names.intern("worker-1")
+        record.queueNanoseconds = 1_700_000
+        record.attempt = 1
+        if parent != 0 { record.link = WatchWorld.link(1, parent) }
+        describe(&record)
+        return record
+    }
+
+    private func send(took: UInt64 = 300_000) -> SpanRecord {
+        var record = world.record(trace: 1, span: 0xa1, took: took)
+        record.messageID = Self.message
+        return record
+    }
+
+    @Test func theLifeOfAMessage() {
+        var receive = world.record(
+            trace: 1, span: 0xa2, parent: 0xa1, at: 2_000_000, took: 100_000, kind: .client,
+            world.descriptor("xreadgroup", .receive, "orders", group: "billing"))
+        receive.queueNanoseconds = 1_700_000
+        receive.link = WatchWorld.link(1, 0xa1)
+        var settle = world.record(
+            trace: 1, span: 0xa4, parent: 0xa3, at: 77_000_000, took: 200_000, kind: .client,
+            world.descriptor("xack", .settle, "orders", group: "billing"))
+        settle.link = WatchWorld.link(1, 0xa1)
+        #expect(
+            drawn([settle, process(0xa3, under: 0xa1, at: 2_100_000, took: 75_000_000), receive, send()]) == """
+                """)
+    }
+
+    @Test func attemptsErrorsAndServices() {
+        let records = [
+            send(took: 400),
+            process(0xb1, under: 0xa1, at: 1_000, took: 500, service: "billing") { $0.outcome = .redelivered },
+            process(0xb2, under: 0xa1, at: 1_500, took: 500, service: "billing") {
+                $0.attempt = 2
+                $0.error = world.names.intern("TIMEOUT")
+            },
+        ]
+        #expect(drawn(records) == "")
+        #expect(drawn([records[0], records[1]], .coloured) == "")
+    }
+
+    @Test func whatHangsNowhereIsShownAndSaysWhy() {
+        let records = [
+            // The application's own span is the parent.
+            process(0xc1, under: 0xee, at: 0, took: 1_000) { $0.consumer = .none },
+            // No parent, but a link within the trace.
+            process(0xc2, under: 0, at: 100, took: 100) { $0.link = WatchWorld.link(1, 0xc1) },
+            // Parents in a circle.
+            process(0xc3, under: 0xc4, at: 200, took: 100),
+            process(0xc4, under: 0xc3, at: 300, took: 100),
+            // The same id twice.
+            process(0xc2, under: 0, at: 400, took: 100),
+        ]
+        #expect(drawn(records) == "")
+    }
+
+    @Test func linksToOtherTracesStandBelow() {
+        var receive = world.record(
+            trace: 1, span: 0xd1, took: 1_000, kind: .client,
+            world.descriptor("xreadgroup", .receive, "orders", group: "billing"))
+        receive.batchCount = 7
+        receive.link = SpanLink(
+            context: WatchWorld.link(2, 0xf1).context, messageID: Self.message, queueNanoseconds: -3)
+        receive.detail = SpanDetail(moreLinks: (3...8).map { WatchWorld.link($0, 0xf0 + $0) }, droppedLinkCount: 2)
+        #expect(drawn([receive, process(0xd2, under: 0xd1, at: 10, took: 20)], leftOut: 4) == "")
+    }
+
+    @Test func namesFromTheWireDoNotSteerTheTerminal() {
+        let hostile = world.record(
+            trace: 1, span: 0xe1, world.descriptor("xadd", .send, "a\u{1B}[31m\n\u{202E}" + String(repeating: "x", count: 60)))
+        let text = drawn([hostile])
+        #expect(text.split(separator: "\n").last?.hasPrefix("xadd a?[31m??xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  ") == true)
+    }
+
+    /// A chain is drawn without recursion, and no deeper than the screen is wide.
+    @Test func aLongChain() {
+        let chain = (1...20_000).map { world.record(trace: 1, span: $0, parent: $0 - 1, at: $0) }
+        let lines = drawn(chain).split(separator: "\n")
+        #expect(lines.count == 20_002)
+        #expect(lines.allSatisfy { $0.count < 200 })
+    }
+
+    @Test(arguments: [
+        (0, "0 ns"), (999, "999 ns"), (1_000, "1.00 us"), (1_234, "1.23 us"), (12_345, "12.3 us"), (312_400, "312 us"),
+        (999_499, "999 us"), (999_500, "1.00 ms"), (75_000_000, "75.0 ms"), (2_000_000_000, "2.00 s"),
+        (3_600_000_000_000, "3600 s"),
+    ])
+    func durations(_ nanoseconds: UInt64, _ text: String) {
+        #expect(QuantityText.duration(nanoseconds: nanoseconds) == text)
+    }
+
+    @Test(arguments: [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.00 KiB"), (1_048_576, "1.00 MiB"), (15_728_640, "15.0 MiB")])
+    func sizes(_ bytes: Int64, _ text: String) {
+        #expect(QuantityText.size(bytes: bytes) == text)
+    }
+}
