@@ -116,6 +116,7 @@ extension Lane {
             client: client, deliveredAt: now, creation: message.context, process: process,
             attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
             conversationIsTraceID: isOurs, conversation: message.conversation)
+        delivery.dwell = dwell(message, queue, process, destination, listener, at: now)
         if !firstDelivery {
             if let earlier = shared.deliveries.remove(key) {
                 delivery.attempt = earlier.attempt &+ 1

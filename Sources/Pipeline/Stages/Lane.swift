@@ -17,11 +17,13 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        /// Whether the time in the queue is a span of the bus's own.
+        public var busSpans: Bool
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false
         ) {
             self.destinations = destinations
             self.names = names
@@ -31,6 +33,7 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.busSpans = busSpans
         }
     }
 
@@ -39,6 +42,7 @@ public final class Lane {
     let shared: SharedState
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    var busDescriptors = BusDescriptors()
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
@@ -163,7 +167,9 @@ public final class Lane {
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
             // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+            if shared.consumerRelation == .parent, creation.isSampled {
+                span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
+            }
         }
         span.consumer = delivery.consumer
         span.client = delivery.client

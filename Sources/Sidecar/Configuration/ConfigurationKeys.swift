@@ -37,6 +37,9 @@ enum ConfigurationKeys {
             "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
             "how a process span relates to the publishing span: its child, or a root linked to it"),
         ConfigurationKey(
+            "tracing.bus_spans", \.tracing.busSpans, .word(),
+            "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),
+        ConfigurationKey(
             "limits.frame_bytes", \.limits.frameBytes, .bytes(1024...67_108_864),
             "bytes of one frame that may be held for editing; larger ones pass unedited"),
         ConfigurationKey(

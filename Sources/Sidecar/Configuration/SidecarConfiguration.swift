@@ -100,6 +100,14 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
+    public enum BusSpans: String, Sendable, CaseIterable {
+        case on
+        case off
+    }
+
+    /// Default on.
+    public var busSpans = BusSpans.on
 }
 
 /// The bounds of what is held; every one of them counts what it turns away.
