@@ -141,7 +141,7 @@ let package = Package(
         ),
         .testTarget(
             name: "SidecarTests",
-            dependencies: ["Sidecar", .product(name: "Logging", package: "swift-log")],
+            dependencies: ["Sidecar", "Telemetry", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
     ],

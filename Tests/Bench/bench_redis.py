@@ -100,7 +100,7 @@ def calibrated_count(redis: Running, workload: Workload, seconds: float) -> int:
     messages = CALIBRATION_MESSAGES
     for length in (min(0.3, seconds), seconds):
         prepare(redis.port)
-        per_second = float(drive(redis.port, workload, messages)["rps"])
+        per_second = float(drive(redis, workload, messages)["rps"])
         messages = max(1000, min(MOST_MESSAGES, int(per_second * length)))
     return messages
 

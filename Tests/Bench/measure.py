@@ -11,7 +11,7 @@ from contenders import BenchError, Running
 
 CONNECTIONS = 50
 PAYLOAD_BYTES = 512
-RUN_LIMIT_SECONDS = 120
+RUN_LIMIT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -57,21 +57,22 @@ class Sample:
         return asdict(self)
 
 
-def drive(port: int, workload: Workload, messages: int) -> dict[str, str]:
+def drive(target: Running, workload: Workload, messages: int) -> dict[str, str]:
     """Runs redis-benchmark (one thread, 50 connections) and returns its row of results."""
+    what = f"{workload.label}, {target.name}"
     command = [
-        "redis-benchmark", "-h", "127.0.0.1", "-p", port, "-c", CONNECTIONS, "-P", workload.pipeline, "-n", messages,
-        "-d", PAYLOAD_BYTES, "--csv", "--precision", 3, *workload.command,
+        "redis-benchmark", "-h", "127.0.0.1", "-p", target.port, "-c", CONNECTIONS, "-P", workload.pipeline,
+        "-n", messages, "-d", PAYLOAD_BYTES, "--csv", "--precision", 3, *workload.command,
     ]  # fmt: skip
     try:
         result = subprocess.run(
             [str(part) for part in command], capture_output=True, text=True, timeout=RUN_LIMIT_SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise BenchError(f"{workload.label}: {messages} commands took longer than {RUN_LIMIT_SECONDS} s") from None
+        raise BenchError(f"{what}: {messages} commands took over {RUN_LIMIT_SECONDS} s") from None
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     if result.returncode != 0 or len(rows) != 1:
-        raise BenchError(f"redis-benchmark failed on {workload.label}: {(result.stdout + result.stderr)[-2000:]}")
+        raise BenchError(f"{what}: redis-benchmark failed: {(result.stdout + result.stderr)[-2000:]}")
     return rows[0]
 
 
@@ -109,7 +110,7 @@ def measure(contender: Running, redis: Running, workload: Workload, messages: in
     spans_before = contender.metrics()
     wait_until_idle(contender)
     cpu_before, redis_before = contender.cpu_seconds(), redis.cpu_seconds()
-    row = drive(contender.port, workload, messages)
+    row = drive(contender, workload, messages)
     redis_after = redis.cpu_seconds()
     wait_until_idle(contender)
     cpu_after = contender.cpu_seconds()

@@ -12,7 +12,7 @@ IDLE_MEMORY_AIM_BYTES = 30 * 1024 * 1024
 
 COLUMNS = (
     ("", 20), ("msg/s", 9), ("x haproxy", 10), ("p50 ms", 8), ("p95 ms", 8), ("p99 ms", 8), ("cpu us/msg", 11),
-    ("x haproxy", 10), ("aim", 10), ("redis us", 9), ("exported", 9),
+    ("x haproxy", 10), ("aim", 15), ("redis us", 9), ("exported", 9),
 )  # fmt: skip
 
 

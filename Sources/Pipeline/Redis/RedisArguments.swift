@@ -33,6 +33,7 @@ struct RedisEntryCommand {
     private(set) var isContentHashed = false
     private(set) var bodySize: Int64 = 0
     private var conversationRange: Range<Int>?
+    private var traceStateRange: Range<Int>?
 
     /// Nil when the command is not well-formed; the broker will refuse it.
     init?(_ arguments: RedisArguments, _ bytes: Span<UInt8>) {
@@ -49,6 +50,8 @@ struct RedisEntryCommand {
                 if context == nil { context = TraceContext(parsing: bytes.extracting(value)) }
             } else if ContextFields.isCorrelation(bytes, name), conversationRange == nil, !value.isEmpty {
                 conversationRange = value
+            } else if ContextFields.isTraceState(bytes, name), traceStateRange == nil {
+                traceStateRange = value
             }
             position += 2
         }
@@ -57,6 +60,12 @@ struct RedisEntryCommand {
     /// The application's own correlation id.
     func conversation(_ bytes: Span<UInt8>) -> String? {
         conversationRange.map { ContextFields.text(bytes, $0) }
+    }
+
+    /// The tracestate that goes with the context; without a valid context it means nothing (W3C, section 3.3).
+    func traceState(_ bytes: Span<UInt8>) -> String? {
+        guard context != nil else { return nil }
+        return traceStateRange.flatMap { $0.isEmpty ? nil : ContextFields.text(bytes, $0) }
     }
 
     /// Returns the number of the first field, after the id.
@@ -94,27 +103,53 @@ enum ContextFields {
         name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
     }
 
-    /// Longest correlation id that is kept for a span; a longer one is cut.
-    private static let conversationBytesMax = 256
+    static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
+    }
+
+    /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep
+    /// (W3C, section 3.3.1.5); a longer one is cut.
+    private static let textBytesMax = 512
 
     static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-        let bounded = range.prefix(conversationBytesMax)
+        let bounded = range.prefix(textBytesMax)
         return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
     }
 
     /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if we give
     /// one, the correlation id, which is the trace id in text.
+    ///
+    /// A ready-made text is copied and its digits are overwritten: this runs for every message.
     static func append(_ context: TraceContext, correlation: Bool, to bytes: inout [UInt8]) {
-        append("$11\r\ntraceparent\r\n$55\r\n", to: &bytes)
-        context.write { bytes.append($0) }
-        append("\r\n", to: &bytes)
+        let start = bytes.count
+        bytes.append(contentsOf: correlation ? contextAndCorrelation : contextAlone)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        store(context.traceID.high, at: start + traceIDOffset, in: &raw)
+        store(context.traceID.low, at: start + traceIDOffset + 16, in: &raw)
+        store(context.spanID.value, at: start + spanIDOffset, in: &raw)
+        raw.storeBytes(
+            of: HexadecimalText.digit(context.flags.intersection(.known).rawValue), toByteOffset: start + flagsOffset,
+            as: UInt8.self)
         guard correlation else { return }
-        append("$13\r\ncorrelationid\r\n$32\r\n", to: &bytes)
-        context.traceID.write { bytes.append($0) }
-        append("\r\n", to: &bytes)
+        store(context.traceID.high, at: start + correlationOffset, in: &raw)
+        store(context.traceID.low, at: start + correlationOffset + 16, in: &raw)
     }
 
-    private static func append(_ text: StaticString, to bytes: inout [UInt8]) {
-        text.withUTF8Buffer { bytes.append(contentsOf: $0) }
+    private static func store(_ value: UInt64, at offset: Int, in bytes: inout MutableRawSpan) {
+        let words = HexadecimalText.words(value)
+        bytes.storeBytes(of: words.high.bigEndian, toByteOffset: offset, as: UInt64.self)
+        bytes.storeBytes(of: words.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
     }
+
+    private static let zeros = String(repeating: "0", count: 32)
+    private static let contextAlone = Array(
+        "$11\r\ntraceparent\r\n$55\r\n00-\(zeros)-\(zeros.prefix(16))-00\r\n".utf8)
+    private static let contextAndCorrelation =
+        contextAlone + Array("$13\r\ncorrelationid\r\n$32\r\n\(zeros)\r\n".utf8)
+    /// Behind `$11`, the name, `$55` and the version.
+    private static let traceIDOffset = 26
+    private static let spanIDOffset = traceIDOffset + 33
+    private static let flagsOffset = spanIDOffset + 18
+    private static let correlationOffset = 105
 }

@@ -16,6 +16,7 @@ enum RedisCommandKind: UInt8 {
     case unsubscribe
     case hello
     case client
+    case select
     case execute
     case discard
     case reset
@@ -27,7 +28,7 @@ enum RedisCommandKind: UInt8 {
         switch self {
         case .plain, .execute, .discard, .reset, .monitor, .replicate: false
         case .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect, .acknowledge,
-            .delete, .subscribe, .unsubscribe, .hello, .client:
+            .delete, .subscribe, .unsubscribe, .hello, .client, .select:
             true
         }
     }
@@ -139,6 +140,7 @@ struct RedisCommandTable: Sendable {
         ("SUNSUBSCRIBE", .unsubscribe),
         ("HELLO", .hello),
         ("CLIENT", .client),
+        ("SELECT", .select),
         ("EXEC", .execute),
         ("DISCARD", .discard),
         ("RESET", .reset),
@@ -160,7 +162,7 @@ struct RedisCommandTable: Sendable {
         MIGRATE MODULE MOVE MSET MSETEX MSETNX MULTI OBJECT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PFADD PFCOUNT
         PFDEBUG PFMERGE PFSELFTEST PING PSETEX PTTL PUBSUB QUIT RANDOMKEY READONLY READWRITE RENAME RENAMENX
         REPLCONF REPLICAOF RESTORE RESTORE-ASKING ROLE RPOP RPOPLPUSH RPUSH RPUSHX SADD SAVE SCAN SCARD SCRIPT
-        SDIFF SDIFFSTORE SELECT SET SETBIT SETEX SETNX SETRANGE SHUTDOWN SINTER SINTERCARD SINTERSTORE
+        SDIFF SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SHUTDOWN SINTER SINTERCARD SINTERSTORE
         SISMEMBER SLAVEOF SLOWLOG SMEMBERS SMISMEMBER SMOVE SORT SORT_RO SPOP SRANDMEMBER SREM SSCAN STRLEN
         SUBSTR SUNION SUNIONSTORE SWAPDB TIME TOUCH TTL TYPE UNLINK UNWATCH VADD VCARD VDIM VEMB VGETATTR VINFO
         VLINKS VRANDMEMBER VREM VSETATTR VSIM WAIT WAITAOF WATCH XCFGSET XGROUP XIDMPRECORD XLEN XPENDING

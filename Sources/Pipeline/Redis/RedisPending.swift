@@ -22,6 +22,7 @@ struct PendingReplies {
         /// UNSUBSCRIBE and the like without channels: as many replies as there are subscriptions, at least one.
         case unsubscribeAll
         case hello
+        case select
         case execute
         case discard
         case reset

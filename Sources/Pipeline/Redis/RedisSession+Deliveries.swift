@@ -26,7 +26,7 @@ extension RedisSession {
         case .inspect:
             guard inspect(index, bytes, &reader) else { return false }
         case .range, .claim, .plain, .publishEntry, .publishMessage, .acknowledge, .delete, .subscribe, .unsubscribe,
-            .hello, .client, .execute, .discard, .reset, .monitor, .replicate:
+            .hello, .client, .select, .execute, .discard, .reset, .monitor, .replicate:
             guard reader.entries(at: index, bytes, &splices) != nil else { return false }
         }
         deliver(open, open.destination, reader.take(), at: now)
@@ -45,7 +45,7 @@ extension RedisSession {
             guard key < replies.tokens.count, replies.tokens[key].kind == .bulkString,
                 let after = reader.entries(at: key + 1, bytes, &splices)
             else { return false }
-            let destination = lane.destination(bytes, reader.range(key))
+            let destination = self.destination(bytes, reader.range(key))
             var open = open
             if case .leased = open.mode, open.rereads.contains(destination.hash) {
                 open.mode = .leased(firstDelivery: false)
@@ -129,7 +129,7 @@ extension RedisSession {
             guard head.remaining <= 1 else { return pending.replaceHead(remaining: head.remaining - 1) }
         case .unsubscribeAll:
             guard subscriptions.count(family) == 0 else { return }
-        case .reply, .hello, .execute, .discard, .reset, .monitor:
+        case .reply, .hello, .select, .execute, .discard, .reset, .monitor:
             return
         }
         guard let (entry, _) = pending.popFirst() else { return }

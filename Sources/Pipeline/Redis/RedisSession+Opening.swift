@@ -10,23 +10,23 @@ extension RedisSession {
         case .range:
             guard arguments.count >= 4 else { return nil }
             return OpenReceive(
-                operation: operationName, startedAt: now, destination: lane.destination(bytes, arguments.range(1)),
+                operation: operationName, startedAt: now, destination: destination(bytes, arguments.range(1)),
                 mode: .inspection)
         case .claim, .autoClaim:
             guard arguments.count >= 6 else { return nil }
             // Only the ownership changes hands: no message reaches the consumer.
             for position in 5..<arguments.count where arguments.isWord(position, "JUSTID", bytes) { return nil }
             return OpenReceive(
-                operation: operationName, startedAt: now, destination: lane.destination(bytes, arguments.range(1)),
+                operation: operationName, startedAt: now, destination: destination(bytes, arguments.range(1)),
                 group: lane.group(bytes, arguments.range(2)), consumer: lane.name(bytes, arguments.range(3)),
                 mode: .leased(firstDelivery: false))
         case .inspect:
             guard arguments.count >= 3, arguments.isWord(1, "STREAM", bytes) else { return nil }
             return OpenReceive(
-                operation: operationName, startedAt: now, destination: lane.destination(bytes, arguments.range(2)),
+                operation: operationName, startedAt: now, destination: destination(bytes, arguments.range(2)),
                 mode: .inspection)
         case .plain, .publishEntry, .publishMessage, .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client,
-            .execute, .discard, .reset, .monitor, .replicate:
+            .select, .execute, .discard, .reset, .monitor, .replicate:
             return nil
         }
     }
@@ -53,11 +53,11 @@ extension RedisSession {
         let streams = arguments.count - position - 1
         guard streams >= 2, streams % 2 == 0 else { return nil }
         let first = position + 1
-        if streams == 2 { open.destination = lane.destination(bytes, arguments.range(first)) }
+        if streams == 2 { open.destination = destination(bytes, arguments.range(first)) }
         guard case .leased = open.mode else { return open }
         for key in first..<(first + streams / 2) where !arguments.isWord(key + streams / 2, ">", bytes) {
             // Any other id reads again what this consumer had been given.
-            open.rereads.append(lane.destination(bytes, arguments.range(key)).hash)
+            open.rereads.append(destination(bytes, arguments.range(key)).hash)
         }
         return open
     }
@@ -69,7 +69,7 @@ extension RedisSession {
         let firstID = deletes ? 2 : 3
         guard arguments.count > firstID else { return nil }
         var open = OpenSettle(
-            destination: lane.destination(bytes, arguments.range(1)),
+            destination: destination(bytes, arguments.range(1)),
             group: deletes ? Destination(name: .none, hash: 0) : lane.group(bytes, arguments.range(2)),
             operation: operationName, startedAt: now, messages: [], leftOut: 0, deletes: deletes)
         var position = firstID

@@ -37,7 +37,7 @@ extension RedisSession {
         switch head.expectation {
         case .subscription, .unsubscribeAll: return true
         case .execute: return tracedInTransaction > 0
-        case .reply, .hello, .discard, .reset, .monitor:
+        case .reply, .hello, .select, .discard, .reset, .monitor:
             return !subscriptions.isEmpty || head.hasOperation
         }
     }
@@ -97,6 +97,8 @@ extension RedisSession {
         case .hello:
             // The reply's own form tells the version; nothing needs to be remembered.
             break
+        case .select:
+            if outcome != .succeeded { database = previousDatabase }
         case .execute:
             executed(start, outcome, bytes, at: now)
         case .discard:
@@ -229,5 +231,6 @@ extension RedisSession {
         subscriptions = RedisSubscriptions()
         isMonitoring = false
         client = .none
+        database = 0
     }
 }

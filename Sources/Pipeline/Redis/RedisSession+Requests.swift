@@ -106,6 +106,10 @@ extension RedisSession {
             expectReply(to: currentCommand, as: .hello, at: now)
         case .client:
             interpretClient(arguments, bytes, at: now)
+        case .select:
+            previousDatabase = database
+            if arguments.count == 2, let number = RESPText.integer(bytes, in: arguments.range(1)) { database = number }
+            expectReply(to: currentCommand, as: .select, at: now)
         case .plain, .execute, .discard, .reset, .monitor, .replicate:
             expectReply(to: currentCommand, at: now)
         }
@@ -117,12 +121,13 @@ extension RedisSession {
         guard arguments.count > 1 else { return expectReply(to: currentCommand, at: now) }
         let entry = RedisEntryCommand(arguments, bytes)
         var publication = Publication(
-            destination: lane.destination(bytes, arguments.range(1)), bodySize: entry?.bodySize ?? -1,
+            destination: destination(bytes, arguments.range(1)), bodySize: entry?.bodySize ?? -1,
             obstacle: inline ? .inline : nil)
         if let entry {
             publication.context = entry.context
             publication.hasForeignContextField = entry.hasContextField
             publication.conversation = entry.conversation(bytes)
+            publication.traceState = entry.traceState(bytes)
             if entry.isContentHashed { publication.obstacle = .contentHashed }
         } else {
             publication.obstacle = .malformed
@@ -189,6 +194,13 @@ extension RedisSession {
         }
     }
 
+    /// A stream by the name and the database, a channel by the name alone: channels belong to no database.
+    func destination(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Destination {
+        var destination = lane.destination(bytes, range)
+        destination.hash ^= UInt64(bitPattern: Int64(database)) &* 0xd6e8_feb8_6659_fd93
+        return destination
+    }
+
     var operationName: NameID { counters.operationNames[Int(currentCommand)] }
 
     /// The command at hand will be answered, unless the client has asked for silence.
@@ -220,7 +232,7 @@ extension RedisSession {
         case .reset: .reset
         case .monitor: .monitor
         case .plain, .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect,
-            .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .replicate:
+            .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .select, .replicate:
             .reply
         }
     }

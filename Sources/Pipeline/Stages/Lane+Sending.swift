@@ -10,7 +10,8 @@ extension Lane {
         var open = OpenSend(
             destination: publication.destination, operation: operation, startedAt: now, kind: .client,
             context: TraceContext(traceID: .none, spanID: .none, flags: []), parent: publication.context,
-            bodySize: publication.bodySize, conversation: publication.conversation, conversationIsTraceID: false,
+            bodySize: publication.bodySize, conversation: publication.conversation, traceState: publication.traceState,
+            conversationIsTraceID: false,
             route: route)
         if let parent = publication.context {
             // Whoever set a context has decided; it is neither altered nor overruled.
@@ -54,7 +55,9 @@ extension Lane {
         span.messageID = messageID
         span.bodySize = open.bodySize
         span.conversationIsTraceID = open.conversationIsTraceID
-        if let conversation = open.conversation { span.detail = SpanDetail(conversationID: conversation) }
+        if open.conversation != nil || open.traceState != nil {
+            span.detail = SpanDetail(conversationID: open.conversation, traceState: open.traceState)
+        }
         record(span)
     }
 

@@ -7,6 +7,8 @@ struct Publication {
     var context: TraceContext?
     /// A field of that name is there but does not hold a valid context: application data, to be left alone.
     var hasForeignContextField = false
+    /// What came with the context, as received.
+    var traceState: String?
     /// The application's own correlation id.
     var conversation: String?
     var bodySize: Int64
@@ -55,6 +57,7 @@ struct OpenSend {
     var parent: TraceContext?
     var bodySize: Int64
     var conversation: String?
+    var traceState: String?
     var conversationIsTraceID: Bool
     var route: RouteID
 }

@@ -4,13 +4,14 @@ public enum RESPWriter {
     public static func appendHeader(type: UInt8, count: Int, to buffer: inout [UInt8]) {
         buffer.append(type)
         if count < 0 { buffer.append(UInt8(ascii: "-")) }
-        let first = buffer.count
-        var rest = count.magnitude
-        repeat {
-            buffer.append(UInt8(ascii: "0") + UInt8(rest % 10))
-            rest /= 10
-        } while rest > 0
-        buffer[first...].reverse()
+        // From the highest power of ten that the number reaches, so that digits are written once, in order.
+        let number = count.magnitude
+        var power: UInt = 1
+        while number / power >= 10 { power *= 10 }
+        while power > 0 {
+            buffer.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / power % 10))
+            power /= 10
+        }
         appendLineEnd(to: &buffer)
     }
 

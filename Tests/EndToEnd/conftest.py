@@ -1,0 +1,134 @@
+"""Fixtures: everything a test starts is stopped again, and every test's spans pass the rules of a good trace."""
+
+from contextlib import ExitStack
+
+import pytest
+
+from harness import OTLPReceiver, RedisServer, Relay, Tacho, jaeger_rules
+
+
+class World:
+    """Starts things and remembers them. Contexts that the application made up are named with `external`."""
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.external = set()
+        self.tachos = []
+        self.receivers = []
+        self._numbers = iter(range(1000))
+        self._endings = ExitStack()
+
+    def redis(self, *arguments):
+        server = RedisServer(self._place("redis"), *arguments)
+        self._endings.callback(server.stop)
+        return server.start()
+
+    def receiver(self, up=True):
+        made = OTLPReceiver()
+        self.receivers.append(made)
+        self._endings.callback(made.stop)
+        return made.up() if up else made
+
+    def relay(self, target, crumb=0):
+        made = Relay(target, crumb)
+        self._endings.callback(made.stop)
+        return made
+
+    def tacho(self, upstream, receiver=None, **options):
+        made = Tacho(self._place("tacho"), getattr(upstream, "address", upstream), receiver, **options)
+        self.tachos.append(made)
+        self._endings.callback(made.kill)
+        self._endings.callback(made.close_clients)
+        return made.start()
+
+    def keep(self, closeable):
+        """Has something with a `close` closed with the test."""
+        self._endings.callback(closeable.close)
+        return closeable
+
+    def app_context(self, trace_id, span_id):
+        """Names a span of the application's own, and returns its traceparent."""
+        self.external.add((trace_id, span_id))
+        return f"00-{trace_id}-{span_id}-01"
+
+    def _place(self, kind):
+        return self.scratch / f"{kind}{next(self._numbers)}"
+
+    def stop_programs(self):
+        """Drains every program; returns what was wrong about how it ended."""
+        wrong = []
+        for tacho in self.tachos:
+            deaf = tacho.receiver is not None and not tacho.receiver.is_up
+            if deaf:
+                tacho.close_clients()
+                tacho.kill()
+            elif tacho.process is not None and tacho.stop() != 0:
+                wrong.append(f"tacho ended with {tacho.exit_code}")
+            if "Fatal error" in tacho.logs():
+                wrong.append("a fatal error in the log")
+        return wrong
+
+    def stop_everything(self):
+        self._endings.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"report_{report.when}", report)
+    made = item.funcargs.get("world") if hasattr(item, "funcargs") else None
+    if report.failed and made is not None:
+        for tacho in made.tachos:
+            report.sections.append(("log of tacho", tacho.logs()[-6000:]))
+
+
+@pytest.fixture
+def world(request, tmp_path):
+    made = World(tmp_path)
+    try:
+        yield made
+        report = getattr(request.node, "report_call", None)
+        if report is not None and report.passed:
+            _check_the_end(made, request.node)
+    finally:
+        made.stop_everything()
+
+
+def _check_the_end(made, node):
+    wrong = made.stop_programs()
+    assert node.get_closest_marker("expect_exit") or not wrong, wrong
+    if node.get_closest_marker("partial_traces"):
+        return
+    for receiver in made.receivers:
+        view = receiver.view()
+        broken = jaeger_rules.problems(view, made.external)
+        assert not broken, "\n".join(broken[:20]) + f"\n{view}"
+
+
+@pytest.fixture
+def redis_server(world):
+    return world.redis()
+
+
+@pytest.fixture
+def receiver(world):
+    return world.receiver()
+
+
+@pytest.fixture
+def tacho(world, redis_server, receiver):
+    """The usual arrangement: inject always, deliver as stored, a collector that listens."""
+    return world.tacho(redis_server, receiver)
+
+
+@pytest.fixture
+def app(tacho):
+    """redis-py through the program."""
+    return tacho.client()
+
+
+@pytest.fixture
+def direct(redis_server):
+    """redis-py straight to Redis."""
+    return redis_server.client()

@@ -1,0 +1,61 @@
+"""Addresses, free ports and waiting: the small words every other part of the harness uses."""
+
+import socket
+import time
+from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where something listens: a loopback TCP port, or a unix socket's path."""
+
+    port: int = 0
+    path: str = ""
+
+    def __str__(self):
+        return f"unix:{self.path}" if self.path else f"{LOOPBACK}:{self.port}"
+
+    def connect(self, timeout=20.0):
+        if self.path:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            connection.settimeout(timeout)
+            connection.connect(self.path)
+        else:
+            connection = socket.create_connection((LOOPBACK, self.port), timeout=timeout)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def listens(self):
+        try:
+            self.connect(timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+
+_given_out = set()
+
+
+def free_port():
+    """A loopback port that nothing listens on, never the same one twice in a run."""
+    while True:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.bind((LOOPBACK, 0))
+            port = probe.getsockname()[1]
+        if port not in _given_out:
+            _given_out.add(port)
+            return port
+
+
+def wait_for(condition, timeout=15.0, what="the condition", every=0.02):
+    """Asks again and again until `condition()` is true, and returns what it returned. The only wait there is."""
+    deadline = time.monotonic() + timeout
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {timeout:g} s in vain for {what}; last answer: {answer!r}")
+        time.sleep(every)
