@@ -61,9 +61,9 @@ public struct RedisSession: SessionMachine {
     }
 
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
-        guard opaque == nil else { return SessionOutput(toUpstream: bytes) }
         var buffer = bytes
         let start = requests.join(&buffer)
+        guard opaque == nil else { return SessionOutput(toUpstream: buffer) }
         do throws(RESPError) {
             try scanRequests(buffer.readableBytesUInt8Span, from: start, at: now)
         } catch {
@@ -75,16 +75,16 @@ public struct RedisSession: SessionMachine {
     }
 
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
-        guard opaque == nil else { return SessionOutput(toClient: bytes) }
         var buffer = bytes
         let start = replies.join(&buffer)
+        guard opaque == nil else { return SessionOutput(toClient: buffer) }
         do throws(RESPError) {
             try scanReplies(buffer.readableBytesUInt8Span, from: start, at: now)
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
         return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
     }
 

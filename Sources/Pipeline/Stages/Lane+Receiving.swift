@@ -181,8 +181,9 @@ extension Lane {
     /// From the time in the entry id to now. Ids that an application made up are mostly no times at all.
     private func queueNanoseconds(_ message: Delivered, _ now: Instant) -> Int64 {
         let nowMilliseconds = now.unixNanoseconds / 1_000_000
-        let plausible = Self.earliestPlausibleMilliseconds...(nowMilliseconds + Self.clockSkewMilliseconds)
-        guard plausible.contains(message.milliseconds) else { return .min }
+        guard message.milliseconds >= Self.earliestPlausibleMilliseconds,
+            message.milliseconds <= nowMilliseconds + Self.clockSkewMilliseconds
+        else { return .min }
         return Int64(now.unixNanoseconds) - Int64(message.milliseconds) * 1_000_000
     }
 

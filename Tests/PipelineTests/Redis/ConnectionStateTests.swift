@@ -89,7 +89,8 @@ import Testing
             command("AUTH", "hunter2"), command("AUTH", "admin-hunter2", "hunter2"),
             command("HELLO", "3", "AUTH", "admin-hunter2", "hunter2", "SETNAME", "worker"),
             command("HELLO", "3", "AUTH", "admin-hunter2", "hunter2"), "AUTH hunter2\r\n", "AUTH \"hunter2\r\n",
-            command("ACL", "SETUSER", "alice", "on", ">hunter2", "~*"), command("CONFIG", "SET", "requirepass", "hunter2"),
+            command("ACL", "SETUSER", "alice", "on", ">hunter2", "~*"),
+            command("CONFIG", "SET", "requirepass", "hunter2"),
             command("hunter2"), "hunter2\r\n", command("MIGRATE", "h", "1", "k", "0", "9", "AUTH", "hunter2"),
         ]
         for text in commands {
@@ -158,7 +159,9 @@ import Testing
         #expect(session.upstream("-ERR Protocol error\r\n") == "-ERR Protocol error\r\n")
     }
 
-    @Test(arguments: ["hello", "$x\r\n", ":1x\r\n", "*1\r\n>0\r\n", "$3\r\nabcde", "$99999999999999999999\r\n", ";1\r\n"])
+    @Test(arguments: [
+        "hello", "$x\r\n", ":1x\r\n", "*1\r\n>0\r\n", "$3\r\nabcde", "$99999999999999999999\r\n", ";1\r\n",
+    ])
     func malformedReplies(_ bytes: String) {
         let world = World(inject: .never)
         let session = world.connect()

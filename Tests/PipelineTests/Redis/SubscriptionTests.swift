@@ -54,7 +54,8 @@ import Testing
     @Test(arguments: Form.allCases) func unsubscribingFromAllEndsWithTheLast(_ form: Form) {
         let session = World().connect()
         session.client(command("SUBSCRIBE", "a", "b") + command("PSUBSCRIBE", "c*") + command("UNSUBSCRIBE"))
-        session.upstream(form(bulk("subscribe"), bulk("a"), integer(1)) + form(bulk("subscribe"), bulk("b"), integer(2)))
+        session.upstream(
+            form(bulk("subscribe"), bulk("a"), integer(1)) + form(bulk("subscribe"), bulk("b"), integer(2)))
         session.upstream(form(bulk("psubscribe"), bulk("c*"), integer(3)))
         session.upstream(form(bulk("unsubscribe"), bulk("a"), integer(2)))
         #expect(!session.isIdle)
@@ -95,7 +96,8 @@ import Testing
     @Test func repliesAndMessagesMixInRESP3() {
         let world = World(inject: .never)
         let session = world.connect()
-        session.client(command("SUBSCRIBE", "a") + command("XADD", "s", "*", "k", "v") + command("LRANGE", "l", "0", "2"))
+        session.client(
+            command("SUBSCRIBE", "a") + command("XADD", "s", "*", "k", "v") + command("LRANGE", "l", "0", "2"))
         session.upstream(push(bulk("subscribe"), bulk("a"), integer(1)) + push(bulk("message"), bulk("a"), bulk("1")))
         session.upstream(bulk("1-0") + push(bulk("message"), bulk("a"), bulk("2")))
         // A list that looks like a message is a reply all the same.
@@ -161,9 +163,11 @@ import Testing
         session.upstream(form(bulk("subscribe"), bulk("a"), integer(1)))
         let message = form(bulk("message"), bulk("a"), bulk(String(repeating: "p", count: 3_000)))
         var passed = ""
-        for piece in message.utf8.chunks(of: 700) { passed += session.upstream(piece) }
-        #expect(passed == message)
+        for piece in (message + message).utf8.chunks(of: 601) { passed += session.upstream(piece) }
+        #expect(passed == message + message)
         #expect(session.opaque == nil)
+        session.upstream(form(bulk("message"), bulk("a"), bulk("small")))
+        #expect(world.spans() == ["consumer process a t1/s1 body 5"])
     }
 
     /// An invalidation of more keys than tokens are remembered.
@@ -171,9 +175,9 @@ import Testing
         let session = World().connect()
         let keys = array((0..<40_000).map { bulk("key:\($0)") })
         let invalidation = push(bulk("invalidate"), keys)
-        var passed = ""
-        for piece in invalidation.utf8.chunks(of: 16_384) { passed += session.upstream(piece) }
-        #expect(passed == invalidation)
+        // The last read holds none of the bytes that tell what it is.
+        #expect(session.upstream(String(invalidation.dropLast(2))) == invalidation.dropLast(2))
+        #expect(session.upstream(String(invalidation.suffix(2))) == invalidation.suffix(2))
         #expect(session.opaque == nil)
         session.client(command("PING"))
         session.upstream("+PONG\r\n")
