@@ -40,7 +40,7 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation)
+            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on)
         accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
         ProcessStatistics().register(in: registry)
 
@@ -85,7 +85,7 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+            service: configuration.service, logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
     /// Frameworks say at info what concerns only their makers.

@@ -17,11 +17,13 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        /// Whether the time in the queue is a span of the bus's own.
+        public var busSpans: Bool
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false
         ) {
             self.destinations = destinations
             self.names = names
@@ -31,6 +33,7 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.busSpans = busSpans
         }
     }
 
@@ -39,6 +42,7 @@ public final class Lane {
     let shared: SharedState
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    var busDescriptors = BusDescriptors()
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
@@ -82,10 +86,19 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement. Called about once a second on one lane.
+    /// Closes what has waited too long for its acknowledgement. Called about once a second on every lane; each takes
+    /// what the others have left.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
+        }
+        flush()
+    }
+
+    /// Closes every open delivery of the process: it is about to stop, and will not see how they end.
+    public func abandonDeliveries(at now: Instant) {
+        for (key, delivery) in shared.deliveries.removeAll() {
+            finish(delivery, key.messageID, as: .unobserved, at: now)
         }
         flush()
     }
@@ -154,7 +167,9 @@ public final class Lane {
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
             // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+            if shared.consumerRelation == .parent, creation.isSampled {
+                span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
+            }
         }
         span.consumer = delivery.consumer
         span.client = delivery.client
