@@ -41,7 +41,8 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: traces ?? exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation, tap: MessageTap(catalog: catalog))
+            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
+            tap: MessageTap(catalog: catalog))
         accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
         ProcessStatistics().register(in: registry)
 
@@ -97,7 +98,7 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            logger: quiet(logger), admin: admin,
+            service: configuration.service, logger: quiet(logger), admin: admin,
             onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 

@@ -23,7 +23,8 @@ extension Lane {
         let traceID = identifiers.traceID()
         let sampled = shared.sampler.keepsRoot(traceID)
         open.context = TraceContext(
-            traceID: traceID, spanID: identifiers.markedSpanID(in: traceID), flags: flags(sampled: sampled, random: true))
+            traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
+            flags: flags(sampled: sampled, random: true))
         if let obstacle = obstacle(publication, listener.inject, sampled) { return (open, .none, obstacle) }
         // The span whose context travels in the message is the creation span: a producer.
         open.kind = .producer

@@ -8,21 +8,32 @@ public import Telemetry
 public final class Lane {
     /// What all lanes have in common.
     public struct SharedState: Sendable {
+        /// Streams and channels; its capacity bounds the labels.
         public var destinations: NameTable
         /// Consumers, clients and error types.
         public var names: NameTable
+        /// Consumer groups.
         public var groups: NameTable
+        /// What spans have in common.
         public var catalog: SpanCatalog
+        /// Messages that wait for their acknowledgement, on whichever loop they were read.
         public var deliveries: OpenDeliveries
+        /// Decides which traces are kept.
         public var sampler: Sampler
+        /// Where finished spans go.
         public var sink: any SpanSink
+        /// How the span of a single delivered message is tied to its publishing span.
         public var consumerRelation: ConsumerRelation
+        /// Whether the time in the queue is a span of the bus's own.
+        public var busSpans: Bool
+        /// Where every step of every message is told, while somebody watches.
         public var tap: MessageTap
 
+        /// All parts are given; only the relation has a usual value.
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent, tap: MessageTap? = nil
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false, tap: MessageTap? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -32,17 +43,21 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.busSpans = busSpans
             self.tap = tap ?? MessageTap(catalog: catalog)
         }
     }
 
+    /// By number.
     public let listeners: [ListenerProfile]
+    /// What this event loop counts into.
     public let metrics: MetricsShard
     let shared: SharedState
     /// Every step of every message is told here, while somebody watches.
     let tap: MessageTap
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    var busDescriptors = BusDescriptors()
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
@@ -59,6 +74,7 @@ public final class Lane {
     private static let errorBytesMax = 32
     private static let errorNamesMax = 64
 
+    /// A lane for one event loop. `seed` begins its ids and must differ from lane to lane.
     public init(
         shared: SharedState, listeners: [ListenerProfile], metrics: MetricsShard,
         seed: (UInt64, UInt64, UInt64, UInt64)
@@ -169,7 +185,9 @@ public final class Lane {
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
             // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+            if shared.consumerRelation == .parent, creation.isSampled {
+                span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
+            }
         }
         span.consumer = delivery.consumer
         span.client = delivery.client

@@ -37,6 +37,9 @@ enum ConfigurationKeys {
             "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
             "how a process span relates to the publishing span: its child, or a root linked to it"),
         ConfigurationKey(
+            "tracing.bus_spans", \.tracing.busSpans, .word(),
+            "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),
+        ConfigurationKey(
             "traces.keep_spans", \.traces.keepSpans, .number(0...1_000_000),
             "spans of recent traces held in memory; the oldest trace gives way, 0 holds none"),
         ConfigurationKey(

@@ -102,6 +102,14 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
+    public enum BusSpans: String, Sendable, CaseIterable {
+        case on
+        case off
+    }
+
+    /// Default on.
+    public var busSpans = BusSpans.on
 }
 
 /// What is held of recent traces, for `tacho trace` and the admin API.

@@ -1,5 +1,5 @@
-import Proxy
 import Logging
+import Proxy
 
 /// A value as the configuration reference and `check` show it.
 enum ConfigurationValue: Sendable, Equatable {
