@@ -146,7 +146,7 @@ let package = Package(
             dependencies: ["Sidecar", "Telemetry", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict
         ),
-        .testTarget(name: "ConsoleTests", dependencies: ["Console", "Telemetry"], swiftSettings: strict),
+        .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,4 +1,5 @@
 import Console
+import Proxy
 import Testing
 
 @Suite("Where the sidecar is")

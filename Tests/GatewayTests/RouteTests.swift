@@ -79,7 +79,7 @@ struct RouteTests {
         let answer = try await get("/nothing/here?secret=1")
         #expect(
             answer == (
-                404, "application/problem+json", #"{"type":"about:blank","title":"Not Found","status":404}"# + "\n"
+                404, "application/problem+json", #"{"status":404,"title":"Not Found","type":"about:blank"}"# + "\n"
             ))
         #expect(try await get("/").status == 404)
         #expect(try await get("/metrics", method: .post).status == 404)

@@ -13,7 +13,9 @@ extension Lane {
         }
         let context = rootContext()
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
-        if tap.isWatched { tellFailed(.delivered, open.startedAt, error, context, client, open.consumer, route, at: now) }
+        if tap.isWatched {
+            tellFailed(.delivered, open.startedAt, error, context, client, open.consumer, route, at: now)
+        }
         guard context.isSampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
         span.error = error

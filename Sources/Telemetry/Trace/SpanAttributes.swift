@@ -6,6 +6,7 @@ public enum AttributeValue: Hashable, Sendable {
 }
 
 extension AttributeValue: Codable {
+    /// A number if it reads as one, else a text.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
         if let number = try? container.decode(Int64.self) {
@@ -17,6 +18,7 @@ extension AttributeValue: Codable {
         }
     }
 
+    /// The bare value.
     public func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         switch self {
@@ -28,6 +30,7 @@ extension AttributeValue: Codable {
 }
 
 extension AttributeValue: CustomStringConvertible {
+    /// As people read it.
     public var description: String {
         switch self {
         case .string(let text): text

@@ -10,13 +10,19 @@ public struct TapMessage: Codable, Hashable, Sendable {
     public var system: String
     /// The system's own word, or `process`.
     public var operation: String
+    /// `messaging.destination.name`.
     public var destination: String
     /// The pattern of a pattern subscription.
     public var template: String?
+    /// `messaging.consumer.group.name`.
     public var group: String?
+    /// The consumer inside its group.
     public var consumer: String?
+    /// `messaging.client.id`.
     public var client: String?
+    /// The broker's id of the message.
     public var messageID: String?
+    /// Bytes of the body.
     public var bodyBytes: Int64?
     /// From publish to delivery.
     public var queueSeconds: Double?
@@ -28,6 +34,7 @@ public struct TapMessage: Codable, Hashable, Sendable {
     public var error: String?
     /// 1 for the first delivery.
     public var attempt: Int?
+    /// 32 lowercase hex digits; of a trace that may not be kept.
     public var traceID: String
     /// Whether the trace is kept.
     public var sampled: Bool
@@ -59,6 +66,7 @@ public struct TapText: Sendable {
         self.listeners = listeners
     }
 
+    /// The words of one event.
     public func message(_ event: TapEvent) -> TapMessage {
         let descriptor = catalog.descriptor(event.descriptor)
         func text(_ name: NameID) -> String? { name == .none ? nil : names.text(of: name) }

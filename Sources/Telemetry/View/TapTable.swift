@@ -2,6 +2,7 @@
 public struct TapTable: Sendable {
     private let style: TerminalStyle
 
+    /// Lines in this style.
     public init(_ style: TerminalStyle) {
         self.style = style
     }

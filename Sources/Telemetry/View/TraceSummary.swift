@@ -1,5 +1,6 @@
 /// A trace in one line of a list.
 public struct TraceSummary: Codable, Hashable, Sendable {
+    /// 32 lowercase hex digits.
     public var traceID: String
     /// The name of the first span that has no parent here.
     public var root: String
@@ -7,6 +8,7 @@ public struct TraceSummary: Codable, Hashable, Sendable {
     public var service: String
     /// As in `TraceView`.
     public var start: String
+    /// As in `TraceView`.
     public var durationNanoseconds: UInt64
     /// Spans that are here.
     public var spans: Int
@@ -20,6 +22,7 @@ public struct TraceSummary: Codable, Hashable, Sendable {
         case spans, error
     }
 
+    /// The line of one trace.
     public init(_ trace: TraceView) {
         let known = Set(trace.spans.map(\.spanID))
         let root = trace.spans.first { $0.parentSpanID.map { !known.contains($0) } ?? true } ?? trace.spans.first
@@ -38,6 +41,7 @@ public struct TraceList: Codable, Hashable, Sendable {
     /// The newest first.
     public var traces: [TraceSummary]
 
+    /// The answer with these traces.
     public init(traces: [TraceSummary]) {
         self.traces = traces
     }

@@ -26,6 +26,7 @@ public struct SpanView: Codable, Hashable, Sendable {
     public var spanID: String
     /// Nil for a root. The parent need not be in the trace: it may be the application's own.
     public var parentSpanID: String?
+    /// `{operation} {destination}`.
     public var name: String
     /// `client`, `producer` or `consumer`.
     public var kind: String
@@ -33,9 +34,11 @@ public struct SpanView: Codable, Hashable, Sendable {
     public var service: String
     /// From the beginning of the trace.
     public var startNanoseconds: UInt64
+    /// From its beginning to its end.
     public var durationNanoseconds: UInt64
     /// `error.type`; nil when the operation succeeded.
     public var error: String?
+    /// Other messages that it belongs to.
     public var links: [LinkView]
     /// Links that the span lost to the limit.
     public var linksLeftOut: Int
@@ -56,7 +59,9 @@ public struct SpanView: Codable, Hashable, Sendable {
 
 /// One link of a `SpanView`.
 public struct LinkView: Codable, Hashable, Sendable {
+    /// 32 lowercase hex digits.
     public var traceID: String
+    /// 16 lowercase hex digits.
     public var spanID: String
     /// As they are exported.
     public var attributes: [String: AttributeValue]

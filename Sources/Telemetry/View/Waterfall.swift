@@ -10,6 +10,7 @@ public struct Waterfall: Sendable {
     private static let nameWidthMax = 48
     private static let linksMax = 5
 
+    /// A drawing of this trace.
     public init(_ trace: TraceView, _ style: TerminalStyle) {
         self.trace = trace
         self.style = style

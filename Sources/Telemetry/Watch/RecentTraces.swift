@@ -22,6 +22,7 @@ public final class RecentTraces: SpanSink {
         self.next = next
     }
 
+    /// Keeps a copy of each span and hands the batch on.
     public func offer(_ batch: inout [SpanRecord]) {
         store.withLock { store in
             for record in batch { store.keep(record) }

@@ -58,10 +58,12 @@ public struct TapLoss: Codable, Hashable, Sendable {
     /// The watcher reads more slowly than messages come.
     public var dropped: UInt64
 
+    /// By default none.
     public init(skipped: UInt64 = 0, dropped: UInt64 = 0) {
         self.skipped = skipped
         self.dropped = dropped
     }
 
+    /// Everything was shown.
     public var isNone: Bool { skipped == 0 && dropped == 0 }
 }

@@ -15,17 +15,23 @@ public struct TapEvent: Sendable {
         case pushed
     }
 
+    /// What has happened.
     public var stage: Stage
     /// The end of what is told, on the wall clock.
     public var unixNanoseconds: UInt64
     /// Position in the list of listeners.
     public var listener: UInt32
+    /// The operation, and what it was done on.
     public var descriptor: SpanDescriptorID
+    /// The trace of the message; its id exists even if the trace is not kept.
     public var traceID: TraceID
     /// Whether the trace is kept.
     public var isSampled: Bool
+    /// Who sent it, or asked for it.
     public var client: NameID = .none
+    /// The consumer inside its group.
     public var consumer: NameID = .none
+    /// The broker's id of the message.
     public var messageID: MessageID = .none
     /// Bytes of the body; -1 when unknown.
     public var bodySize: Int64 = -1
@@ -35,10 +41,12 @@ public struct TapEvent: Sendable {
     public var durationNanoseconds: Int64 = -1
     /// `.none` when all went well.
     public var error: NameID = .none
+    /// How a delivery ended; of other stages mostly unremarkable.
     public var outcome: SpanOutcome = .unremarkable
     /// 1 for the first delivery, 0 when unknown or meaningless.
     public var attempt: UInt32 = 0
 
+    /// An event with nothing known but what is given.
     public init(
         _ stage: Stage, unixNanoseconds: UInt64, listener: UInt32, descriptor: SpanDescriptorID, traceID: TraceID,
         isSampled: Bool
@@ -83,6 +91,7 @@ public enum TapOutcome: String, Sendable, CaseIterable {
 public struct TapFilter: Sendable {
     /// Compared with destination and template; nil admits all.
     public var destination: Glob?
+    /// How the step must have ended; nil admits all.
     public var outcome: TapOutcome?
     /// Admits what waited or took at least this long.
     public var slowerThanNanoseconds: UInt64?
@@ -91,8 +100,10 @@ public struct TapFilter: Sendable {
 
     /// The rate that a person can still follow, and a program is not hurt by.
     public static let limitPerSecondDefault = 100
+    /// What a watcher may ask for.
     public static let limitPerSecondRange = 1...10_000
 
+    /// By default everything, at the default rate.
     public init(
         destination: Glob? = nil, outcome: TapOutcome? = nil, slowerThanNanoseconds: UInt64? = nil,
         limitPerSecond: Int = TapFilter.limitPerSecondDefault

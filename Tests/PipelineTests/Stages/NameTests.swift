@@ -81,7 +81,7 @@ import Testing
                 MetricCatalog.databaseOperationDuration, ["redis", "GET", error, "broker.test", "6379"])
         }
         var table = RouteTable()
-        let route = Route(descriptor: SpanDescriptorID(index: 0), duration: histogram(""))
+        let route = Route(listener: 0, descriptor: SpanDescriptorID(index: 0), duration: histogram(""))
         #expect(table.find(key(1)) == nil)
         let first = table.add(route, for: key(1))
         let second = table.add(route, for: key(1, group: 2))

@@ -19,7 +19,7 @@ final class World {
 
     private(set) var now = Instant(
         monotonicNanoseconds: 1_000_000_000, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
-    private let shared: Lane.SharedState
+    let shared: Lane.SharedState
     private let collected = CollectedSpans()
     private let profile: ListenerProfile
     private var counters: RedisCounters?

@@ -74,7 +74,7 @@ struct ConfigurationKeyTests {
         #expect(
             lines.contains(
                 "| `limits.drain_seconds` | `TACHO_LIMITS_DRAIN_SECONDS` |  | a whole number from 0 to 3600 | `10` | "
-                    + "seconds that open sessions and queued spans get to finish on SIGTERM |"))
+                    + "seconds that open sessions get to finish on SIGTERM |"))
         #expect(
             ConfigurationReference.help(forFlag: "data")
                 == "The directory for what must survive a restart (a path of 1 to 1024 bytes; default: ./tacho-data)"

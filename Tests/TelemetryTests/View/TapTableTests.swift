@@ -51,14 +51,25 @@ struct TapTableTests {
             },
             world.event(.pushed, "a very long name of a destination", template: ""),
         ]
-        #expect((TapTable(.plain).header + "\n" + lines(events)) == "")
+        #expect(
+            TapTable(.plain).header + "\n" + lines(events) == """
+                TIME          STAGE      DESTINATION           WHO                     MESSAGE                SIZE     QUEUE      TOOK  OUTCOME         TRACE
+                03:04:05.123  published  orders                web?[2J                 1767323045123-0       512 B         -    312 us  ok              (00000000000000000000000000000abc)
+                03:04:05.199  settled    orders                billing/worker-1        1767323045123-0    2.00 KiB   1.70 ms   75.0 ms  ok              00000000000000010000000000000002
+                03:04:05.199  settled    orders                billing/worker-1        1767323045123-0    2.00 KiB   1.70 ms   75.0 ms  redelivered #3  00000000000000010000000000000002
+                03:04:05.199  settled    orders                billing/worker-1        -                         -      0 ns   75.0 ms  NOGROUP         00000000000000010000000000000002
+                03:04:05.123  pushed     a very long name of…  -                       -                         -         -         -  ok              (00000000000000000000000000000abc)
+                """)
     }
 
     @Test func colours() {
-        let events = [published, settled { $0.outcome = .redelivered }, settled { $0.error = world.names.intern("OOM") }]
-        #expect(lines(events, .coloured).split(separator: "\n").map { String($0.prefix(10)) } == [
-            "03:04:05.1", "\u{1B}[33m03:04", "\u{1B}[31m03:04",
-        ])
+        let events = [
+            published, settled { $0.outcome = .redelivered }, settled { $0.error = world.names.intern("OOM") },
+        ]
+        #expect(
+            lines(events, .coloured).split(separator: "\n").map { String($0.prefix(10)) } == [
+                "03:04:05.1", "\u{1B}[33m03:04", "\u{1B}[31m03:04",
+            ])
     }
 
     @Test func losses() {
@@ -75,6 +86,11 @@ struct TapTableTests {
         let views = [[failed], [world.record(trace: 1, span: 11)]].map {
             TraceView($0[0].traceID, of: $0, leftOut: 0, world.names, world.catalog)
         }
-        #expect(TraceList(traces: views.map(TraceSummary.init)).text(.plain) == "")
+        #expect(
+            TraceList(traces: views.map(TraceSummary.init)).text(.plain) == """
+                TRACE                             START                            TOOK  SPANS  SERVICE           ROOT
+                00000000000000000000000000000002  2026-01-02T03:04:05.124456Z   2.50 ms      1  shop              xadd orders  error WRONGTYPE
+                00000000000000000000000000000001  2026-01-02T03:04:05.123456Z   1.00 us      1  shop              xadd orders
+                """)
     }
 }

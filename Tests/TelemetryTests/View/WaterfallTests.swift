@@ -46,6 +46,13 @@ struct WaterfallTests {
         settle.link = WatchWorld.link(1, 0xa1)
         #expect(
             drawn([settle, process(0xa3, under: 0xa1, at: 2_100_000, took: 75_000_000), receive, send()]) == """
+                trace 00000000000000000000000000000001
+                2026-01-02T03:04:05.123456Z, 77.2 ms, 4 spans, service shop
+
+                xadd orders           producer  │━                                       │   300 us  id 1767323045123-0
+                ├─ xreadgroup orders  client    │ ━                                      │   100 us  queue 1.70 ms
+                └─ process orders     consumer  │ ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│  75.0 ms  attempt 1, queue 1.70 ms, consumer worker-1
+                   └─ xack orders     client    │                                       ━│   200 us
                 """)
     }
 
@@ -58,11 +65,26 @@ struct WaterfallTests {
                 $0.error = world.names.intern("TIMEOUT")
             },
         ]
-        #expect(drawn(records) == "")
-        #expect(drawn([records[0], records[1]], .coloured) == "")
+        #expect(
+            drawn(records) == """
+                trace 00000000000000000000000000000001
+                2026-01-02T03:04:05.123456Z, 2.00 us, 3 spans
+
+                shop: xadd orders           producer  │━━━━━━━━                                │   400 ns  id 1767323045123-0
+                ├─ billing: process orders  consumer  │                    ━━━━━━━━━━          │   500 ns  redelivered, attempt 1, queue 1.70 ms, consumer worker-1
+                └─ billing: process orders  consumer  │                              ━━━━━━━━━━│   500 ns  error TIMEOUT, attempt 2, queue 1.70 ms, consumer worker-1
+                """)
+        #expect(
+            drawn([records[0], records[1]], .coloured) == """
+                \u{1B}[1mtrace 00000000000000000000000000000001\u{1B}[0m
+                2026-01-02T03:04:05.123456Z, 1.50 us, 2 spans
+
+                shop: xadd orders           producer  │\u{1B}[32m━━━━━━━━━━━                             \u{1B}[0m│   400 ns  id 1767323045123-0
+                \u{1B}[33m└─ billing: process orders\u{1B}[0m  consumer  │\u{1B}[33m                          ━━━━━━━━━━━━━━\u{1B}[0m│   500 ns  \u{1B}[33mredelivered, attempt 1, queue 1.70 ms, consumer worker-1\u{1B}[0m
+                """)
     }
 
-    @Test func whatHangsNowhereIsShownAndSaysWhy() {
+    @Test func noSpanIsLostFromTheTree() {
         let records = [
             // The application's own span is the parent.
             process(0xc1, under: 0xee, at: 0, took: 1_000) { $0.consumer = .none },
@@ -74,7 +96,17 @@ struct WaterfallTests {
             // The same id twice.
             process(0xc2, under: 0, at: 400, took: 100),
         ]
-        #expect(drawn(records) == "")
+        #expect(
+            drawn(records) == """
+                trace 00000000000000000000000000000001
+                2026-01-02T03:04:05.123456Z, 1.00 us, 5 spans, service shop
+
+                process orders     consumer  │━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│  1.00 us  attempt 1, queue 1.70 ms, id 1767323045123-0, parent 00000000000000ee is not here
+                └─ process orders  consumer  │    ━━━━                                │   100 ns  attempt 1, queue 1.70 ms, consumer worker-1, by link
+                process orders     consumer  │                ━━━━                    │   100 ns  attempt 1, queue 1.70 ms, consumer worker-1, id 1767323045123-0
+                process orders     consumer  │        ━━━━                            │   100 ns  attempt 1, queue 1.70 ms, consumer worker-1
+                └─ process orders  consumer  │            ━━━━                        │   100 ns  attempt 1, queue 1.70 ms, consumer worker-1
+                """)
     }
 
     @Test func linksToOtherTracesStandBelow() {
@@ -85,14 +117,29 @@ struct WaterfallTests {
         receive.link = SpanLink(
             context: WatchWorld.link(2, 0xf1).context, messageID: Self.message, queueNanoseconds: -3)
         receive.detail = SpanDetail(moreLinks: (3...8).map { WatchWorld.link($0, 0xf0 + $0) }, droppedLinkCount: 2)
-        #expect(drawn([receive, process(0xd2, under: 0xd1, at: 10, took: 20)], leftOut: 4) == "")
+        #expect(
+            drawn([receive, process(0xd2, under: 0xd1, at: 10, took: 20)], leftOut: 4) == """
+                trace 00000000000000000000000000000001
+                2026-01-02T03:04:05.123456Z, 1.00 us, 2 spans, 4 more not kept, service shop
+
+                xreadgroup orders  client    │━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│  1.00 us  7 messages
+                │  ~ linked to trace 00000000000000000000000000000002 span 00000000000000f1, id 1767323045123-0, queue 0 ns
+                │  ~ linked to trace 00000000000000000000000000000003 span 00000000000000f3
+                │  ~ linked to trace 00000000000000000000000000000004 span 00000000000000f4
+                │  ~ linked to trace 00000000000000000000000000000005 span 00000000000000f5
+                │  ~ linked to trace 00000000000000000000000000000006 span 00000000000000f6
+                │  ~ linked to 4 more
+                └─ process orders  consumer  │━━                                      │    20 ns  attempt 1, queue 1.70 ms, consumer worker-1, id 1767323045123-0
+                """)
     }
 
     @Test func namesFromTheWireDoNotSteerTheTerminal() {
         let hostile = world.record(
-            trace: 1, span: 0xe1, world.descriptor("xadd", .send, "a\u{1B}[31m\n\u{202E}" + String(repeating: "x", count: 60)))
-        let text = drawn([hostile])
-        #expect(text.split(separator: "\n").last?.hasPrefix("xadd a?[31m??xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…  ") == true)
+            trace: 1, span: 0xe1,
+            world.descriptor("xadd", .send, "a\u{1B}[31m\n\u{202E}" + String(repeating: "x", count: 60)))
+        let row = drawn([hostile]).split(separator: "\n").last
+        let name = "xadd a?[31m??" + String(repeating: "x", count: 34) + "…"
+        #expect(row?.hasPrefix(name + "  producer  │") == true)
     }
 
     /// A chain is drawn without recursion, and no deeper than the screen is wide.
@@ -112,7 +159,9 @@ struct WaterfallTests {
         #expect(QuantityText.duration(nanoseconds: nanoseconds) == text)
     }
 
-    @Test(arguments: [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.00 KiB"), (1_048_576, "1.00 MiB"), (15_728_640, "15.0 MiB")])
+    @Test(arguments: [
+        (0, "0 B"), (1_023, "1023 B"), (1_024, "1.00 KiB"), (1_048_576, "1.00 MiB"), (15_728_640, "15.0 MiB"),
+    ])
     func sizes(_ bytes: Int64, _ text: String) {
         #expect(QuantityText.size(bytes: bytes) == text)
     }

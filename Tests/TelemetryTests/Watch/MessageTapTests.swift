@@ -65,7 +65,9 @@ struct MessageTapTests {
     @Test func destinationsAndTemplatesByPattern() throws {
         let tap = MessageTap(catalog: world.catalog)
         let watcher = try #require(tap.watch(TapFilter(destination: Glob("ord*"))))
-        for destination in ["orders", "payments", "orders", "reorder"] { tap.emit(world.event(.published, destination)) }
+        for destination in ["orders", "payments", "orders", "reorder"] {
+            tap.emit(world.event(.published, destination))
+        }
         tap.emit(world.event(.pushed, "news.sport", template: "ord?n"))
         tap.emit(world.event(.pushed, "news.sport", template: "orden"))
         tap.emit(world.event(.pushed, "news.sport", template: "news.*"))

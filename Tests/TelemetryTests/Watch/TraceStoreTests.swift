@@ -93,7 +93,9 @@ struct TraceStoreTests {
             world.record(trace: 2, span: 21, world.descriptor("xadd", .send, "payments")),
             world.record(trace: 3, span: 31, at: 500),
             // The root has ended last and so comes last.
-            world.record(trace: 1, span: 12, parent: 11, at: 5_000, kind: .consumer, world.descriptor("process", .process, "orders")),
+            world.record(
+                trace: 1, span: 12, parent: 11, at: 5_000, kind: .consumer,
+                world.descriptor("process", .process, "orders")),
         ]
         batch[2].error = world.names.intern("WRONGTYPE")
         recent.offer(&batch)
