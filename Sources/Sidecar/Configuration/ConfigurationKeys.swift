@@ -41,7 +41,7 @@ enum ConfigurationKeys {
             "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),
         ConfigurationKey(
             "traces.keep_spans", \.traces.keepSpans, .number(0...1_000_000),
-            "spans of recent traces held in memory; the oldest trace gives way, 0 holds none"),
+            "spans of recent traces held in memory; the oldest gives way, 0 holds none"),
         ConfigurationKey(
             "limits.frame_bytes", \.limits.frameBytes, .bytes(1024...67_108_864),
             "bytes of one frame that may be held for editing; larger ones pass unedited"),

@@ -114,7 +114,7 @@ public struct TracingConfiguration: Sendable, Equatable {
 
 /// What is held of recent traces, for `tacho trace` and the admin API.
 public struct TracesConfiguration: Sendable, Equatable {
-    /// Spans in memory, about 400 bytes each; the oldest trace gives way. Default 20,000; 0 holds none.
+    /// Spans in memory, 200 bytes and more each; the oldest gives way. Default 20,000; 0 holds none.
     public var keepSpans = 20_000
 }
 

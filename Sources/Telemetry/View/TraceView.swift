@@ -6,8 +6,6 @@ public struct TraceView: Codable, Hashable, Sendable {
     public var start: String
     /// From the beginning of the first span to the end of the last.
     public var durationNanoseconds: UInt64
-    /// Spans of this trace that were not kept because it has too many.
-    public var spansLeftOut: Int
     /// In order of their beginning.
     public var spans: [SpanView]
 
@@ -15,7 +13,6 @@ public struct TraceView: Codable, Hashable, Sendable {
         case traceID = "trace_id"
         case start
         case durationNanoseconds = "duration_nanoseconds"
-        case spansLeftOut = "spans_left_out"
         case spans
     }
 }
@@ -75,7 +72,7 @@ public struct LinkView: Codable, Hashable, Sendable {
 
 extension TraceView {
     /// Makes text of the records of one trace.
-    init(_ id: TraceID, of records: [SpanRecord], leftOut: Int, _ names: NameTable, _ catalog: SpanCatalog) {
+    init(_ id: TraceID, of records: [SpanRecord], _ names: NameTable, _ catalog: SpanCatalog) {
         let start = records.map(\.startUnixNanoseconds).min() ?? 0
         let end = records.map(\.endUnixNanoseconds).max() ?? start
         let inOrder = records.sorted {
@@ -83,7 +80,7 @@ extension TraceView {
         }
         self.init(
             traceID: id.description, start: UTCTime.text(unixNanoseconds: start, .microseconds),
-            durationNanoseconds: end > start ? end - start : 0, spansLeftOut: leftOut,
+            durationNanoseconds: end > start ? end - start : 0,
             spans: inOrder.map { SpanView($0, traceStart: start, names, catalog) })
     }
 }

@@ -35,7 +35,6 @@ public struct Waterfall: Sendable {
             TerminalText.plain(trace.start), QuantityText.duration(nanoseconds: trace.durationNanoseconds),
             trace.spans.count == 1 ? "1 span" : "\(trace.spans.count) spans",
         ]
-        if trace.spansLeftOut > 0 { parts.append("\(trace.spansLeftOut) more not kept") }
         if isOneService, let service = trace.spans.first?.service {
             parts.append("service \(TerminalText.plain(service))")
         }

@@ -84,7 +84,7 @@ struct TapTableTests {
         var failed = world.record(trace: 2, span: 21, at: 1_000_000, took: 2_500_000)
         failed.error = world.names.intern("WRONGTYPE")
         let views = [[failed], [world.record(trace: 1, span: 11)]].map {
-            TraceView($0[0].traceID, of: $0, leftOut: 0, world.names, world.catalog)
+            TraceView($0[0].traceID, of: $0, world.names, world.catalog)
         }
         #expect(
             TraceList(traces: views.map(TraceSummary.init)).text(.plain) == """

@@ -7,9 +7,9 @@ struct WaterfallTests {
     let world = WatchWorld()
     static let message = MessageID.streamEntry(milliseconds: 1_767_323_045_123, sequence: 0)
 
-    private func drawn(_ records: [SpanRecord], leftOut: Int = 0, _ style: TerminalStyle = .plain) -> String {
+    private func drawn(_ records: [SpanRecord], _ style: TerminalStyle = .plain) -> String {
         let id = records.first?.traceID ?? .none
-        return Waterfall(TraceView(id, of: records, leftOut: leftOut, world.names, world.catalog), style).text
+        return Waterfall(TraceView(id, of: records, world.names, world.catalog), style).text
     }
 
     private func process(
@@ -118,9 +118,9 @@ struct WaterfallTests {
             context: WatchWorld.link(2, 0xf1).context, messageID: Self.message, queueNanoseconds: -3)
         receive.detail = SpanDetail(moreLinks: (3...8).map { WatchWorld.link($0, 0xf0 + $0) }, droppedLinkCount: 2)
         #expect(
-            drawn([receive, process(0xd2, under: 0xd1, at: 10, took: 20)], leftOut: 4) == """
+            drawn([receive, process(0xd2, under: 0xd1, at: 10, took: 20)]) == """
                 trace 00000000000000000000000000000001
-                2026-01-02T03:04:05.123456Z, 1.00 us, 2 spans, 4 more not kept, service shop
+                2026-01-02T03:04:05.123456Z, 1.00 us, 2 spans, service shop
 
                 xreadgroup orders  client    │━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━│  1.00 us  7 messages
                 │  ~ linked to trace 00000000000000000000000000000002 span 00000000000000f1, id 1767323045123-0, queue 0 ns
