@@ -141,7 +141,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SidecarTests",
-            dependencies: ["Sidecar", "Telemetry", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Sidecar", "Pipeline", "Proxy", "Telemetry", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
     ],
