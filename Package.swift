@@ -115,6 +115,16 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "ProxyTests",
+            dependencies: [
+                "Proxy", "Pipeline", "Telemetry",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "ExportTests",
             dependencies: [
                 "Export", "Telemetry", "COTLP", "CProtobufC", "CZlib",
