@@ -36,6 +36,8 @@ public struct OpenDelivery: Sendable {
     public var queueNanoseconds: Int64
     public var conversationIsTraceID: Bool
     public var conversation: String?
+    /// What came with a sampled context, as received.
+    public var traceState: String?
 }
 
 /// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.

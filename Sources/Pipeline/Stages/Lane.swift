@@ -17,11 +17,16 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        /// Decides for traces that begin here.
+        public var sampling: SamplingController
+        /// Spans that were not sampled but may be wanted yet; nil when no rule keeps any.
+        public var provisional: ProvisionalRing?
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent
+            consumerRelation: ConsumerRelation = .parent, sampling: SamplingController? = nil,
+            provisional: ProvisionalRing? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -31,6 +36,8 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.sampling = sampling ?? SamplingController(SamplingBudget(fixed: sampler))
+            self.provisional = provisional
         }
     }
 
@@ -39,11 +46,16 @@ public final class Lane {
     let shared: SharedState
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    /// By the number of the destination's name.
+    var sampling: ContiguousArray<SamplingSlot> = []
+    /// When the thresholds were last exchanged, on the monotonic clock.
+    var intervalBeganAt: UInt64 = 0
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
     private var spans: [SpanRecord] = []
     private let notSampled: Counter
+    private let kept: [Counter]
     private let otherError: NameID
     private var errorNames: Set<NameID> = []
     /// The operation name of every process span, whatever the protocol calls its own commands.
@@ -70,6 +82,7 @@ public final class Lane {
         processOperation = shared.names.intern("process")
         spans.reserveCapacity(Self.spanBatch)
         notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
+        kept = KeepReason.allCases.map { metrics.counter(MetricCatalog.spansKept, [$0.text]) }
         evictions = Dictionary(
             uniqueKeysWithValues: [SpanOutcome.evicted, .unsettled].map {
                 ($0, metrics.counter(MetricCatalog.deliveriesEvicted, [$0.text]))
@@ -82,11 +95,13 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement. Called about once a second on one lane.
+    /// Closes what has waited too long for its acknowledgement, and brings the sampling up to date. Called about once a
+    /// second on every lane.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
         }
+        exchangeSampling(at: now)
         flush()
     }
 
@@ -129,6 +144,7 @@ public final class Lane {
     // MARK: Spans
 
     func record(_ span: SpanRecord) {
+        if let reason = span.reason { kept[Int(reason.rawValue)].add(1) }
         spans.append(span)
         if spans.count >= Self.spanBatch { flush() }
     }
@@ -145,16 +161,21 @@ public final class Lane {
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
-        guard delivery.process.isSampled else { return countNotSampled() }
+        let isSampled = delivery.process.isSampled
+        let duration = now.nanoseconds(since: delivery.deliveredAt)
+        let rule = rule(processed: delivery, outcome, duration)
+        guard isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,
             spanID: delivery.process.spanID, flags: delivery.process.flags,
             startUnixNanoseconds: delivery.deliveredAt.unixNanoseconds,
-            endUnixNanoseconds: delivery.deliveredAt.unixNanoseconds + now.nanoseconds(since: delivery.deliveredAt))
+            endUnixNanoseconds: delivery.deliveredAt.unixNanoseconds + duration)
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
-            // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+            // A parent that was not kept would leave an orphan behind; where neither is, the ring decides.
+            if shared.consumerRelation == .parent, creation.isSampled || !isSampled {
+                span.parentSpanID = creation.spanID
+            }
         }
         span.consumer = delivery.consumer
         span.client = delivery.client
@@ -164,8 +185,13 @@ public final class Lane {
         span.bodySize = delivery.bodySize
         span.queueNanoseconds = delivery.queueNanoseconds
         span.conversationIsTraceID = delivery.conversationIsTraceID
-        if let conversation = delivery.conversation { span.detail = SpanDetail(conversationID: conversation) }
-        record(span)
+        guard isSampled else {
+            return holdUnsampled(span, conversation: delivery.conversation, keptFor: rule, at: now)
+        }
+        if delivery.conversation != nil || delivery.traceState != nil {
+            span.detail = SpanDetail(conversationID: delivery.conversation, traceState: delivery.traceState)
+        }
+        record(span, of: delivery.destination, because: reason(ofContext: delivery.creation))
     }
 
     /// Measures one operation, with the trace as exemplar when it is kept.
