@@ -125,9 +125,9 @@ public final class Listener<Machine: SessionMachine>: Sendable {
                 lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self)),
             worker: worker, metrics: metrics,
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
-            onUpstreamLost: { waitingReplies in
+            onUpstreamLost: {
                 metrics.upstreamFailed(.lost)
-                report(.upstreamLost(listener: profile.name, upstream: upstreamName, waitingReplies: waitingReplies))
+                report(.upstreamLost(listener: profile.name, upstream: upstreamName))
             })
         worker.add(relay)
         try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))

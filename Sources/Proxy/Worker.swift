@@ -38,6 +38,11 @@ public final class Worker {
         for session in Array(sessions.values) { session.drain() }
     }
 
+    /// Closes the spans of all deliveries that are still open anywhere in the process.
+    public func abandonDeliveries() {
+        lane.abandonDeliveries(at: SystemClock.now())
+    }
+
     /// Ends every session now.
     public func closeAll() {
         for session in Array(sessions.values) { session.closeBoth() }

@@ -46,7 +46,8 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation, sampling: sampling, provisional: provisional)
+            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
+            sampling: sampling, provisional: provisional)
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
@@ -98,7 +99,7 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+            service: configuration.service, logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
     /// Frameworks say at info what concerns only their makers.

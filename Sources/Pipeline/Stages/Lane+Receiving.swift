@@ -29,15 +29,20 @@ extension Lane {
         listener: ListenerProfile, at now: Instant
     ) {
         let route = route(listener, open.operation, .receive, destination, group: open.group)
-        countMessages(route, messages.count)
         let context = receiveContext(messages, destination.name, at: now)
         observe(route, now.nanoseconds(since: open.startedAt), context, .succeeded, now)
-        let queueTimesMeanSomething =
-            switch open.mode {
-            case .leased(let firstDelivery): firstDelivery
-            case .unsettled: true
-            case .inspection: false
-            }
+        let queueTimesMeanSomething: Bool
+        switch open.mode {
+        case .leased(let firstDelivery):
+            queueTimesMeanSomething = firstDelivery
+            countMessages(route, messages.count)
+        case .unsettled:
+            queueTimesMeanSomething = true
+            countMessages(route, messages.count)
+        case .inspection:
+            // Looking at what is stored consumes nothing.
+            queueTimesMeanSomething = false
+        }
         var first: SpanLink?
         var links: [SpanLink] = []
         var isRedelivery = false
@@ -134,6 +139,7 @@ extension Lane {
             client: client, deliveredAt: now, creation: message.context, process: process,
             attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
             conversationIsTraceID: isOurs, conversation: message.conversation, traceState: traceState)
+        delivery.dwell = dwell(message, queue, process, destination, listener, at: now)
         if !firstDelivery {
             if let earlier = shared.deliveries.remove(key) {
                 delivery.attempt = earlier.attempt &+ 1

@@ -17,6 +17,8 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        /// Whether the time in the queue is a span of the bus's own.
+        public var busSpans: Bool
         /// Decides for traces that begin here.
         public var sampling: SamplingController
         /// Spans that were not sampled but may be wanted yet; nil when no rule keeps any.
@@ -25,8 +27,8 @@ public final class Lane {
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent, sampling: SamplingController? = nil,
-            provisional: ProvisionalRing? = nil
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
+            sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -36,6 +38,7 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.busSpans = busSpans
             self.sampling = sampling ?? SamplingController(SamplingBudget(fixed: sampler))
             self.provisional = provisional
         }
@@ -46,6 +49,7 @@ public final class Lane {
     let shared: SharedState
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    var busDescriptors = BusDescriptors()
     /// By the number of the destination's name.
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.
@@ -95,13 +99,21 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement, and brings the sampling up to date. Called about once a
-    /// second on every lane.
+    /// Closes what has waited too long for its acknowledgement, each lane what the others have left, and brings the
+    /// sampling up to date. Called about once a second on every lane.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
         }
         exchangeSampling(at: now)
+        flush()
+    }
+
+    /// Closes every open delivery of the process: it is about to stop, and will not see how they end.
+    public func abandonDeliveries(at now: Instant) {
+        for (key, delivery) in shared.deliveries.removeAll() {
+            finish(delivery, key.messageID, as: .unobserved, at: now)
+        }
         flush()
     }
 
@@ -174,7 +186,7 @@ public final class Lane {
             span.link = SpanLink(context: creation)
             // A parent that was not kept would leave an orphan behind; where neither is, the ring decides.
             if shared.consumerRelation == .parent, creation.isSampled || !isSampled {
-                span.parentSpanID = creation.spanID
+                span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
             }
         }
         span.consumer = delivery.consumer

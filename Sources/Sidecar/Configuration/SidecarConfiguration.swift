@@ -103,6 +103,14 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
+    public enum BusSpans: String, Sendable, CaseIterable {
+        case on
+        case off
+    }
+
+    /// Default on.
+    public var busSpans = BusSpans.on
 }
 
 /// Which traces are kept. `OTEL_TRACES_SAMPLER`, where it is set, decides instead of the budget.
@@ -127,7 +135,7 @@ public struct LimitsConfiguration: Sendable, Equatable {
     public var unsettledSeconds = 300
     /// Commands of one session that wait for their reply. Default 1,048,576.
     public var pendingReplies = 1_048_576
-    /// Seconds that open sessions and queued spans get to finish when the process is asked to stop. Default 10.
+    /// Seconds that open sessions get to finish when the process is asked to stop. Default 10.
     public var drainSeconds = 10
     /// Milliseconds to wait for an upstream to accept a connection. Default 5,000.
     public var connectTimeoutMilliseconds = 5_000

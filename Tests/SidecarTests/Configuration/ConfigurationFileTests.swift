@@ -1,5 +1,7 @@
-import Pipeline
 import Logging
+import Pipeline
+import Proxy
+import Telemetry
 import Testing
 
 @testable import Sidecar
