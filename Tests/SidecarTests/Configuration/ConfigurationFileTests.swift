@@ -114,8 +114,8 @@ struct ConfigurationFileTests {
                 """) == [
                     #"tacho.yaml:1:1: servce: unknown key; did you mean "service"?"#,
                     "tacho.yaml:2:17: http.listen: HTTP is served over TCP only; expected HOST:PORT or none",
-                    "tacho.yaml:3:32: sampling.spans_per_second: expected a whole number from 0 to 10000000, found \"-1\"",
-                    "tacho.yaml:3:44: sampling.always: expected a list of error, slow, redelivery, dead_letter, or none, "
+                    "tacho.yaml:3:31: sampling.spans_per_second: expected a whole number from 0 to 10000000, found \"-1\"",
+                    "tacho.yaml:3:43: sampling.always: expected a list of error, slow, redelivery, dead_letter, or none, "
                         + "found \"late\"",
                     #"tacho.yaml:4:31: tracing.consumer_relation: expected parent or link, found "child""#,
                     "tacho.yaml:4:38: tracing.causality: not available in this version",
@@ -162,7 +162,7 @@ struct ConfigurationFileTests {
             (
                 "? [a, b]\n: c\nlisteners: [{ protocol: redis, listen: 1, upstream: 2 }]",
                 "tacho.yaml:1:3: a list: unknown key; expected one of service, http, data, otlp, "
-                    + "tracing, limits, threads, log, listeners"
+                    + "tracing, sampling, limits, threads, log, listeners"
             ),
         ])
     func noConfiguration(text: String, complaint: String) {
