@@ -18,6 +18,7 @@ public final class SamplingController: Sendable {
     /// A lane that ticks just before the second is over need not wait for the next one.
     private static let toleranceNanoseconds: UInt64 = 50_000_000
 
+    /// A controller of a budget that has not begun its first interval.
     public init(_ budget: SamplingBudget) {
         initial = budget.initial
         state = Mutex(State(budget: budget))

@@ -5,6 +5,7 @@ public struct SamplingAssignment: Sendable, Hashable {
     /// Kept roots from which on the destination has outrun what the threshold was made for.
     public var rootsMax: UInt32
 
+    /// A threshold of at most 2^56, and its guard.
     public init(threshold: UInt64, rootsMax: UInt32) {
         self.threshold = threshold
         self.rootsMax = rootsMax
@@ -18,13 +19,16 @@ public struct SamplingAssignment: Sendable, Hashable {
 public struct DestinationSampler: Sendable {
     /// The threshold that decided the last root.
     public private(set) var threshold: UInt64
+    /// Roots seen in this interval.
     public private(set) var roots: UInt32 = 0
+    /// Roots kept in this interval.
     public private(set) var kept: UInt32 = 0
     /// Spans recorded of traces that were kept by probability.
     public private(set) var spans: UInt32 = 0
     private var keptMax: UInt32
     private var rootsMax: UInt32
 
+    /// Begins the first interval.
     public init(_ assignment: SamplingAssignment) {
         threshold = assignment.threshold
         keptMax = assignment.rootsMax
@@ -46,6 +50,7 @@ public struct DestinationSampler: Sendable {
         return true
     }
 
+    /// Counts a recorded span of a trace that was kept by probability.
     @inline(__always)
     public mutating func countSpan() {
         spans &+= 1

@@ -13,6 +13,7 @@ public enum KeepReason: UInt8, Sendable, Hashable, CaseIterable {
     /// The message was put where messages go that nobody could process.
     case deadLetter
 
+    /// The word in attributes, labels and settings.
     public var text: String {
         switch self {
         case .probability: "probability"
@@ -27,8 +28,10 @@ public enum KeepReason: UInt8, Sendable, Hashable, CaseIterable {
 
 /// The rules that keep a trace although the sampler would not (`sampling.always`).
 public struct KeepRules: OptionSet, Sendable, Hashable {
+    /// One bit per `KeepReason`, at the place of its raw value.
     public let rawValue: UInt8
 
+    /// The rules with these bits.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
@@ -38,12 +41,18 @@ public struct KeepRules: OptionSet, Sendable, Hashable {
         self.init(rawValue: reasons.reduce(0) { $0 | 1 << $1.rawValue } & Self.all.rawValue)
     }
 
+    /// Every rule there is.
     public static let all: KeepRules = [.error, .slow, .redelivery, .deadLetter]
+    /// Operations that failed.
     public static let error = KeepRules(rawValue: 1 << KeepReason.error.rawValue)
+    /// Messages beyond the destination's 99th percentile.
     public static let slow = KeepRules(rawValue: 1 << KeepReason.slow.rawValue)
+    /// Messages that are delivered again.
     public static let redelivery = KeepRules(rawValue: 1 << KeepReason.redelivery.rawValue)
+    /// Messages that go to a dead-letter destination.
     public static let deadLetter = KeepRules(rawValue: 1 << KeepReason.deadLetter.rawValue)
 
+    /// Whether this reason keeps a trace.
     @inlinable @inline(__always)
     public func contains(_ reason: KeepReason) -> Bool { rawValue & 1 << reason.rawValue != 0 }
 }

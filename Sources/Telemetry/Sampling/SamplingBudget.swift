@@ -9,10 +9,14 @@
 public struct SamplingBudget: Sendable {
     /// What one event loop has seen of one destination since it last said so.
     public struct Counts: Sendable, Hashable {
+        /// Traces that began here.
         public var roots: UInt32
+        /// Those of them that were kept.
         public var kept: UInt32
+        /// Spans recorded of traces that were kept by probability.
         public var spans: UInt32
 
+        /// The three counts.
         public init(roots: UInt32, kept: UInt32, spans: UInt32) {
             self.roots = roots
             self.kept = kept
@@ -64,6 +68,7 @@ public struct SamplingBudget: Sendable {
         initial = SamplingAssignment(threshold: sampler.threshold, rootsMax: .max)
     }
 
+    /// What the destination may keep in the interval under way.
     public func assignment(of destination: NameID) -> SamplingAssignment {
         let index = Int(destination.index)
         return index < flows.count ? flows[index].assignment : initial

@@ -14,6 +14,7 @@ public struct SlowThreshold: Sendable {
     private static let samplesMax: UInt32 = 1 << 16
     private static let bucketCount = 42 * 8
 
+    /// Nothing is slow yet.
     public init() {}
 
     /// Counts one duration. Allocates only for the first.

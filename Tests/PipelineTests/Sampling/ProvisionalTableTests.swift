@@ -104,7 +104,8 @@ struct ProvisionalTableTests {
             let number = random.next() % 24 + 1 + now / 300 * 24
             let parents = spans[number] ?? []
             // Some parents were never seen here; a parent may end after its child.
-            let parent = parents.isEmpty || random.next() % 8 == 0 ? random.next() % 3 : parents.randomElement(using: &random)!
+            let isForeign = parents.isEmpty || random.next() % 8 == 0
+            let parent = isForeign ? random.next() % 3 : parents.randomElement(using: &random)!
             open.append(span(number, now + 1_000_000, under: parent))
             spans[number, default: []].append(now + 1_000_000)
             while open.count > Int(random.next() % 30) {

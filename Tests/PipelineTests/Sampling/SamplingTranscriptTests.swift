@@ -57,7 +57,9 @@ struct SamplingTranscriptTests {
         wire.client("XREADGROUP", "GROUP", "g", "alice", "STREAMS", "orders", ">")
         wire.server(SamplingWire.delivery("orders", Self.id, fields))
         wire.client("XCLAIM", "orders", "g", "bob", "0", Self.id)
-        wire.server("*1\r\n*2\r\n$15\r\n\(Self.id)\r\n*4\r\n$11\r\ntraceparent\r\n$55\r\n\(context)\r\n$1\r\na\r\n$1\r\nb\r\n")
+        wire.server(
+            "*1\r\n*2\r\n$15\r\n\(Self.id)\r\n*4\r\n$11\r\ntraceparent\r\n$55\r\n\(context)\r\n"
+                + "$1\r\na\r\n$1\r\nb\r\n")
         let all = wire.spans().map(\.span)
         #expect(all.count == 3)
         let present = Set(all.map(\.spanID))

@@ -31,12 +31,12 @@ struct SamplingWire {
         monotonicNanoseconds: 5_000_000_000, unixNanoseconds: 1_700_000_000_000_000_000)
 
     init(
-        _ budget: SamplingBudget, rules: KeepRules? = .all, deliver: DeliveryRule = .keep, inject: InjectionRule = .always
+        _ budget: SamplingBudget, rules: KeepRules? = .all, deliver: DeliveryRule = .keep
     ) {
         registry = MetricsRegistry()
         listener = ListenerProfile(
-            number: 0, name: "redis", service: "shop", system: "redis", broker: BrokerAddress(server: "bus", port: 6379),
-            inject: inject, deliver: deliver)
+            number: 0, name: "redis", service: "shop", system: "redis",
+            broker: BrokerAddress(server: "bus", port: 6379), deliver: deliver)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: 100), names: NameTable(capacity: 100), groups: NameTable(capacity: 100),
             catalog: SpanCatalog(), deliveries: OpenDeliveries(capacity: 1_600, unsettledNanoseconds: 300_000_000_000),
