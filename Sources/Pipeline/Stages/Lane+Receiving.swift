@@ -119,7 +119,8 @@ extension Lane {
             stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
             milliseconds: message.milliseconds, sequence: message.sequence)
         let process: TraceContext
-        var traceState = message.traceState
+        // Of another trace the threshold would say nothing.
+        var traceState = shared.consumerRelation == .parent ? message.traceState : nil
         if let creation = message.context, shared.consumerRelation == .parent {
             process = TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
@@ -198,8 +199,9 @@ extension Lane {
                 }
                 span.conversationIsTraceID = message.conversation == nil && InjectionMark.isPresent(in: creation)
             }
-            if isSampled, message.conversation != nil || message.traceState != nil {
-                span.detail = SpanDetail(conversationID: message.conversation, traceState: message.traceState)
+            let traceState = shared.consumerRelation == .parent ? message.traceState : nil
+            if isSampled, message.conversation != nil || traceState != nil {
+                span.detail = SpanDetail(conversationID: message.conversation, traceState: traceState)
             }
             return
         }
