@@ -105,6 +105,16 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
+        // Heap blocks per message: `scripts/bench allocations`.
+        .target(name: "AllocationCount", path: "Tests/Bench/AllocationCount"),
+        .executableTarget(
+            name: "allocations",
+            dependencies: [
+                "AllocationCount", "Pipeline", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/Bench/Allocations", swiftSettings: strict
+        ),
+
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(

@@ -156,6 +156,11 @@ package struct OTLPEncoder: ~Copyable {
             output.attributeHead(0x4a, SpanAttribute.outcome, textCount: text.utf8.count)
             output.raw(text)
         }
+        if let reason = record.reason {
+            let text = reason.text
+            output.attributeHead(0x4a, SpanAttribute.samplingReason, textCount: text.utf8.count)
+            output.raw(text)
+        }
     }
 
     @inline(__always)
@@ -232,7 +237,7 @@ package struct OTLPEncoder: ~Copyable {
     /// No span of this record is larger. The constants are the sum of all keys, numbers and lengths, rounded up.
     @inline(__always)
     private mutating func sizeLimit(_ record: borrowing SpanRecord, _ template: SpanTemplates.Template) -> Int {
-        var size = 1024 + template.constant.count + template.peer.count
+        var size = 1088 + template.constant.count + template.peer.count
         size += templates.name(record.client).count
         size += templates.name(record.error).count
         size += templates.name(record.consumer).count

@@ -28,6 +28,7 @@ package enum SpanAttribute {
     package static let deliveryAttempt: StaticString = "tacho.delivery.attempt"
     package static let queueSeconds: StaticString = "tacho.queue.seconds"
     package static let outcome: StaticString = "tacho.outcome"
+    package static let samplingReason: StaticString = "sampling.reason"
 
     package static let serviceName = "service.name"
     package static let serviceInstanceID = "service.instance.id"

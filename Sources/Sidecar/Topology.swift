@@ -32,6 +32,12 @@ public enum Topology {
         let exporter = try Exporter(
             configuration: exportConfiguration(configuration, otel), names: names, catalog: catalog, logger: logger,
             observe: accounts.exported)
+        let sampling = SamplingController(
+            otel.sampler.map { SamplingBudget(fixed: Sampler($0)) }
+                ?? SamplingBudget(spansPerSecond: configuration.sampling.spansPerSecond))
+        let provisional =
+            keepsByRule(configuration, otel)
+            ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -40,8 +46,9 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on)
-        accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
+            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
+            sampling: sampling, provisional: provisional)
+        accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
         let readiness = Readiness()
@@ -55,6 +62,13 @@ public enum Topology {
                 services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         try await group.run()
+    }
+
+    /// Who turns sampling off by name wants no span at all, whatever goes wrong.
+    private static func keepsByRule(_ configuration: SidecarConfiguration, _ otel: OTELEnvironment) -> Bool {
+        var root = otel.sampler ?? .alwaysOn
+        while case .parentBased(let inner) = root { root = inner }
+        return root != .alwaysOff && !configuration.sampling.always.isEmpty
     }
 
     private static func exportConfiguration(

@@ -34,6 +34,7 @@ struct RedisEntryCommand {
     private(set) var bodySize: Int64 = 0
     private var conversationRange: Range<Int>?
     private var traceStateRange: Range<Int>?
+    var hasTraceStateField: Bool { traceStateRange != nil }
 
     /// Nil when the command is not well-formed; the broker will refuse it.
     init?(_ arguments: RedisArguments, _ bytes: Span<UInt8>) {
@@ -116,13 +117,28 @@ enum ContextFields {
         return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
     }
 
-    /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if we give
-    /// one, the correlation id, which is the trace id in text.
+    /// Whether a tracestate is one that we write: the probability of a root, and nothing else.
+    static func isProbability(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Bool {
+        let longest = 6 + 14
+        return (7...longest).contains(value.count)
+            && RESPText.matches(bytes, in: value.lowerBound..<(value.lowerBound + 6), "ot=th:")
+    }
+
+    /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if there is
+    /// something to state, the tracestate, then, if we give one, the correlation id, which is the trace id in text.
     ///
     /// A ready-made text is copied and its digits are overwritten: this runs for every message.
-    static func append(_ context: TraceContext, correlation: Bool, to bytes: inout [UInt8]) {
+    static func append(_ context: TraceContext, _ traceState: String?, correlation: Bool, to bytes: inout [UInt8]) {
         let start = bytes.count
-        bytes.append(contentsOf: correlation ? contextAndCorrelation : contextAlone)
+        if let traceState {
+            bytes.append(contentsOf: contextAlone)
+            RESPWriter.appendBulk(traceStateName, to: &bytes)
+            RESPWriter.appendBulk(Array(traceState.utf8), to: &bytes)
+            if correlation { bytes.append(contentsOf: correlationAlone) }
+        } else {
+            bytes.append(contentsOf: correlation ? contextAndCorrelation : contextAlone)
+        }
+        let correlationOffset = bytes.count - start - correlationAlone.count + correlationDigitsOffset
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         store(context.traceID.high, at: start + traceIDOffset, in: &raw)
@@ -145,11 +161,13 @@ enum ContextFields {
     private static let zeros = String(repeating: "0", count: 32)
     private static let contextAlone = Array(
         "$11\r\ntraceparent\r\n$55\r\n00-\(zeros)-\(zeros.prefix(16))-00\r\n".utf8)
-    private static let contextAndCorrelation =
-        contextAlone + Array("$13\r\ncorrelationid\r\n$32\r\n\(zeros)\r\n".utf8)
+    private static let correlationAlone = Array("$13\r\ncorrelationid\r\n$32\r\n\(zeros)\r\n".utf8)
+    private static let contextAndCorrelation = contextAlone + correlationAlone
+    private static let traceStateName = Array("tracestate".utf8)
     /// Behind `$11`, the name, `$55` and the version.
     private static let traceIDOffset = 26
     private static let spanIDOffset = traceIDOffset + 33
     private static let flagsOffset = spanIDOffset + 18
-    private static let correlationOffset = 105
+    /// Behind `$13`, the name and `$32`.
+    private static let correlationDigitsOffset = 25
 }

@@ -128,6 +128,7 @@ extension RedisSession {
             publication.hasForeignContextField = entry.hasContextField
             publication.conversation = entry.conversation(bytes)
             publication.traceState = entry.traceState(bytes)
+            publication.hasTraceStateField = entry.hasTraceStateField
             if entry.isContentHashed { publication.obstacle = .contentHashed }
         } else {
             publication.obstacle = .malformed
@@ -135,8 +136,8 @@ extension RedisSession {
         let (open, injection, obstacle) = lane.publishing(
             publication, operation: operationName, listener: listener, at: now)
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        if case .add(let context, let correlation) = injection {
-            inject(context, correlation: correlation, into: arguments)
+        if case .add(let context, let traceState, let correlation) = injection {
+            inject(context, traceState, correlation: correlation, into: arguments)
         }
         expectReply(to: currentCommand, .send(open), at: now)
     }
@@ -151,15 +152,18 @@ extension RedisSession {
         expectReply(to: currentCommand, .send(open), at: now)
     }
 
-    /// Notes the edit: two or four more elements, at the end.
-    private mutating func inject(_ context: TraceContext, correlation: Bool, into arguments: RedisArguments) {
+    /// Notes the edit: two to six more elements, at the end.
+    private mutating func inject(
+        _ context: TraceContext, _ traceState: String?, correlation: Bool, into arguments: RedisArguments
+    ) {
+        let added = 2 + (traceState == nil ? 0 : 2) + (correlation ? 2 : 0)
         let header = arguments.tokens[0]
         splices.replace(at: arguments.base + header.offset, removing: header.endOffset - header.offset) { bytes in
-            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + (correlation ? 4 : 2), to: &bytes)
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + added, to: &bytes)
         }
         let end = arguments.tokens[arguments.tokens.count - 1].endOffset
         splices.replace(at: arguments.base + end, removing: 0) { bytes in
-            ContextFields.append(context, correlation: correlation, to: &bytes)
+            ContextFields.append(context, traceState, correlation: correlation, to: &bytes)
         }
     }
 

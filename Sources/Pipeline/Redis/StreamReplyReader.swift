@@ -72,10 +72,12 @@ struct StreamReplyReader {
         _ splices: inout SpliceList
     ) {
         var message = Delivered(
-            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, bodySize: 0)
+            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, traceState: nil,
+            bodySize: 0)
         let end = fields + 1 + tokens[fields].length
         var contextAt: Int?
         var conversation: Range<Int>?
+        var traceState: Range<Int>?
         var name = fields + 1
         while name < end {
             let nameRange = range(name)
@@ -85,29 +87,47 @@ struct StreamReplyReader {
                 contextAt = name
             } else if conversation == nil, ContextFields.isCorrelation(bytes, nameRange), !value.isEmpty {
                 conversation = value
+            } else if traceState == nil, ContextFields.isTraceState(bytes, nameRange), !value.isEmpty {
+                traceState = value
             }
             message.bodySize &+= Int64(nameRange.count &+ value.count)
             name += 2
         }
         if let context = message.context, let contextAt {
             let ours = contextAt..<end
-            if isOurs(context, ours, bytes) {
+            if let added = added(context, ours, bytes) {
                 for token in ours { message.bodySize &-= Int64(range(token).count) }
-                if ours.count == 4 { conversation = nil }
+                if added == .contextAndCorrelation { conversation = nil }
                 if strips { remove(ours, from: fields, &splices) }
             }
         }
         if let conversation { message.conversation = ContextFields.text(bytes, conversation) }
+        if let traceState, message.context?.isSampled == true {
+            message.traceState = ContextFields.text(bytes, traceState)
+        }
         messages.append(message)
     }
 
-    /// Whether these last fields are those that injection appends: our mark in the context, and behind it nothing, or
-    /// the correlation id that goes with it.
-    private func isOurs(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
-        guard InjectionMark.isPresent(in: context) else { return false }
-        if fields.count == 2 { return true }
-        guard fields.count == 4, ContextFields.isCorrelation(bytes, range(fields.lowerBound + 2)) else { return false }
-        return context.traceID.isText(bytes, range(fields.lowerBound + 3))
+    private enum Added {
+        case context
+        case contextAndCorrelation
+    }
+
+    /// Whether these last fields are those that injection appends: our mark in the context, and behind it at most a
+    /// tracestate and the correlation id that goes with it, in this order. Nil if not.
+    private func added(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Added? {
+        guard InjectionMark.isPresent(in: context) else { return nil }
+        var name = fields.lowerBound + 2
+        if name < fields.upperBound, ContextFields.isTraceState(bytes, range(name)),
+            ContextFields.isProbability(bytes, range(name + 1))
+        {
+            name += 2
+        }
+        if name == fields.upperBound { return .context }
+        guard name + 2 == fields.upperBound, ContextFields.isCorrelation(bytes, range(name)),
+            context.traceID.isText(bytes, range(name + 1))
+        else { return nil }
+        return .contextAndCorrelation
     }
 
     private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {

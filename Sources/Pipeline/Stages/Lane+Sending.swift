@@ -21,7 +21,8 @@ extension Lane {
             return (open, .none, .ownContext)
         }
         let traceID = identifiers.traceID()
-        let sampled = shared.sampler.keepsRoot(traceID)
+        let sampled = keepsRoot(traceID, publication.destination.name, at: now)
+        if sampled { open.traceState = probabilityState(publication.destination.name) }
         open.context = TraceContext(
             traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
             flags: flags(sampled: sampled, random: true))
@@ -30,7 +31,8 @@ extension Lane {
         open.kind = .producer
         open.conversationIsTraceID = publication.conversation == nil
         countInjected(route, listener)
-        return (open, .add(open.context, correlation: publication.conversation == nil), nil)
+        let stated = publication.hasTraceStateField ? nil : open.traceState
+        return (open, .add(open.context, traceState: stated, correlation: publication.conversation == nil), nil)
     }
 
     /// The broker has answered, or never will.
@@ -38,17 +40,20 @@ extension Lane {
         _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, client: NameID,
         endedAs ending: SpanOutcome = .unremarkable, at now: Instant
     ) {
-        observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
+        let duration = now.nanoseconds(since: open.startedAt)
+        observe(open.route, duration, open.context, outcome, now)
         countMessages(open.route, 1)
-        guard open.context.isSampled else { return countNotSampled() }
+        let isSampled = open.context.isSampled
+        let rule = rule(sentTo: open.destination.name, outcome, duration)
+        guard isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[open.route.index].descriptor, kind: open.kind, traceID: open.context.traceID,
             spanID: open.context.spanID, flags: open.context.flags,
             startUnixNanoseconds: open.startedAt.unixNanoseconds,
-            endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
+            endUnixNanoseconds: open.startedAt.unixNanoseconds + duration)
         if let parent = open.parent {
             span.link = SpanLink(context: parent)
-            if parent.isSampled { span.parentSpanID = parent.spanID }
+            if parent.isSampled || !isSampled { span.parentSpanID = parent.spanID }
         }
         if case .failed(let error) = outcome { span.error = error }
         span.outcome = ending
@@ -56,10 +61,13 @@ extension Lane {
         span.messageID = messageID
         span.bodySize = open.bodySize
         span.conversationIsTraceID = open.conversationIsTraceID
+        guard isSampled else {
+            return holdUnsampled(span, conversation: open.conversation, keptFor: rule, at: now)
+        }
         if open.conversation != nil || open.traceState != nil {
             span.detail = SpanDetail(conversationID: open.conversation, traceState: open.traceState)
         }
-        record(span)
+        record(span, of: open.destination.name, because: reason(ofContext: open.parent))
     }
 
     /// No answer will come, or none will be understood.

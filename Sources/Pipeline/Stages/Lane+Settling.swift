@@ -12,18 +12,22 @@ extension Lane {
             for message in open.messages { end(message, open, stream, &ended, now) }
         }
         let route = route(listener, open.operation, .settle, open.destination, group: open.group)
-        let context = settleContext(ended)
+        let context = settleContext(ended, open.destination.name, at: now)
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
         guard !open.deletes else { return }
-        guard context.isSampled else { return countNotSampled() }
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .client, traceID: context.traceID,
             spanID: context.spanID, flags: context.flags, startUnixNanoseconds: open.startedAt.unixNanoseconds,
             endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
         span.client = client
         if case .failed(let error) = outcome { span.error = error }
-        describe(&span, open, ended)
-        record(span)
+        describe(&span, open, ended, isSampled: context.isSampled)
+        if context.isSampled {
+            record(span, of: open.destination.name, because: reason(ofContext: ended.first?.creation))
+        } else {
+            holdUnsampled(span, conversation: nil, keptFor: span.error == .none ? nil : .error, at: now)
+        }
     }
 
     private func end(
@@ -47,8 +51,8 @@ extension Lane {
     }
 
     /// One message: under its process span. Several: a trace of their own, kept if any of theirs is.
-    private func settleContext(_ ended: [OpenDelivery]) -> TraceContext {
-        guard let first = ended.first else { return rootContext() }
+    private func settleContext(_ ended: [OpenDelivery], _ destination: NameID, at now: Instant) -> TraceContext {
+        guard let first = ended.first else { return rootContext(destination, at: now) }
         if ended.count == 1 {
             return TraceContext(
                 traceID: first.process.traceID, spanID: identifiers.spanID(), flags: first.process.flags)
@@ -58,15 +62,24 @@ extension Lane {
             flags: flags(sampled: ended.contains { $0.process.isSampled }, random: true))
     }
 
-    private func describe(_ span: inout SpanRecord, _ open: OpenSettle, _ ended: [OpenDelivery]) {
+    private func describe(
+        _ span: inout SpanRecord, _ open: OpenSettle, _ ended: [OpenDelivery], isSampled: Bool
+    ) {
         let count = open.messages.count + open.leftOut
         if count > 1 { span.batchCount = UInt32(clamping: count) }
         if count == 1, let message = open.messages.first {
             span.messageID = .streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
         }
-        if ended.count == 1, ended[0].process.isSampled { span.parentSpanID = ended[0].process.spanID }
+        if ended.count == 1 { span.parentSpanID = ended[0].process.spanID }
+        guard isSampled else {
+            span.link = ended.first?.creation.map { SpanLink(context: $0) }
+            return
+        }
         let links = ended.compactMap(\.creation).map { SpanLink(context: $0) }
         span.link = links.first
-        if links.count > 1 { span.detail = SpanDetail(moreLinks: Array(links.dropFirst())) }
+        let traceState = ended.count == 1 ? ended[0].traceState : nil
+        if links.count > 1 || traceState != nil {
+            span.detail = SpanDetail(moreLinks: Array(links.dropFirst()), traceState: traceState)
+        }
     }
 }

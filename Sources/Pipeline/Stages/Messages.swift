@@ -9,6 +9,8 @@ struct Publication {
     var hasForeignContextField = false
     /// What came with the context, as received.
     var traceState: String?
+    /// A field of that name is there, with or without a context: ours must not stand beside it.
+    var hasTraceStateField = false
     /// The application's own correlation id.
     var conversation: String?
     var bodySize: Int64
@@ -43,8 +45,9 @@ public enum InjectionObstacle: String, Sendable, CaseIterable {
 /// The answer to a publication: what the binding is to write into the message.
 enum Injection: Equatable {
     case none
-    /// Add the context, and a correlation id (the trace id's text form) unless the message has one.
-    case add(TraceContext, correlation: Bool)
+    /// Add the context, the tracestate if there is something to state, and a correlation id (the trace id's text form)
+    /// unless the message has one.
+    case add(TraceContext, traceState: String? = nil, correlation: Bool)
 }
 
 /// A publish that waits for the broker's answer.
@@ -91,6 +94,8 @@ struct Delivered {
     var sequence: UInt64
     var context: TraceContext?
     var conversation: String?
+    /// Beside a sampled context only: nobody asks what an unsampled one states.
+    var traceState: String?
     var bodySize: Int64
 }
 

@@ -2,6 +2,7 @@ public import Logging
 import NIOCore
 public import Pipeline
 public import Proxy
+public import Telemetry
 
 /// Everything one sidecar process is told before it starts: a plain value, complete and checked.
 public struct SidecarConfiguration: Sendable, Equatable {
@@ -18,6 +19,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var otlp = OTLPConfiguration()
     /// How spans relate to each other.
     public var tracing = TracingConfiguration()
+    /// Which traces are kept.
+    public var sampling = SamplingConfiguration()
     /// The bounds of what is held.
     public var limits = LimitsConfiguration()
     /// Event loops. Default the cores this process may use, at most 4.
@@ -108,6 +111,16 @@ public struct TracingConfiguration: Sendable, Equatable {
 
     /// Default on.
     public var busSpans = BusSpans.on
+}
+
+/// Which traces are kept. `OTEL_TRACES_SAMPLER`, where it is set, decides instead of the budget.
+public struct SamplingConfiguration: Sendable, Equatable {
+    /// Spans per second of traces that are kept by probability. Default 1,000; 0 keeps none.
+    public var spansPerSecond = 1_000
+    /// What keeps a trace in any case. Default all.
+    public var always = KeepRules.all
+    /// Unsampled spans that are held in case a rule wants their trace. Default 16,384.
+    public var ring = 16_384
 }
 
 /// The bounds of what is held; every one of them counts what it turns away.

@@ -1,5 +1,6 @@
 import Logging
 import Proxy
+import Telemetry
 
 /// A value as the configuration reference and `check` show it.
 enum ConfigurationValue: Sendable, Equatable {
@@ -15,6 +16,8 @@ struct ValueSyntax<Value: Sendable>: Sendable {
     let expected: String
     let parse: @Sendable (String) throws(ValueRejection) -> Value
     let show: @Sendable (Value) -> ConfigurationValue
+    /// Whether the file may write the value as a list.
+    var isList = false
 }
 
 extension ValueSyntax where Value == String {
@@ -81,6 +84,32 @@ extension ValueSyntax where Value: CaseIterable & RawRepresentable<String> {
             show: { .text($0.rawValue) }
         )
     }
+}
+
+extension ValueSyntax where Value == KeepRules {
+    /// Words with commas between them, or `none`.
+    static let keepRules = {
+        let known = KeepReason.allCases.filter(KeepRules.all.contains)
+        let expected = "a list of \(known.map(\.text).joined(separator: ", ")), or none"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> KeepRules in
+                var rules: KeepRules = []
+                for word in text.split(whereSeparator: { $0 == "," || $0 == " " }) where text != "none" {
+                    guard let reason = known.first(where: { $0.text == word }) else {
+                        throw ValueRejection(expected: expected, found: String(word))
+                    }
+                    rules.formUnion(KeepRules([reason]))
+                }
+                return rules
+            },
+            show: { rules in
+                let words = known.filter(rules.contains).map(\.text)
+                return .text(words.isEmpty ? "none" : words.joined(separator: ", "))
+            },
+            isList: true
+        )
+    }()
 }
 
 extension ValueSyntax where Value == Endpoint {

@@ -43,6 +43,8 @@ public struct SpanRecord: Sendable {
     public var link: SpanLink?
     /// The conversation id is the trace id's text form, as it is for messages whose correlation id we generated.
     public var conversationIsTraceID = false
+    /// Why the trace was kept (`sampling.reason`); nil on spans that were not.
+    public var reason: KeepReason?
     /// What few spans have; nil for most.
     public var detail: SpanDetail?
 
