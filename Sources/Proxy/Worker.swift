@@ -73,6 +73,12 @@ public final class WorkerSet: Sendable {
         return results
     }
 
+    /// Ends on one lane what no session can settle any more.
+    public func closeDeliveries() async throws {
+        guard let first = bound.first else { return }
+        try await first.eventLoop.submit { first.value.lane.closeDeliveries(at: SystemClock.now()) }.get()
+    }
+
     /// Ticks every lane now and then, until the loops stop.
     public func startTicking(every interval: TimeAmount) {
         for candidate in bound {

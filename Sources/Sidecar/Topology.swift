@@ -40,7 +40,9 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation)
+            consumerRelation: configuration.tracing.consumerRelation,
+            causality: configuration.tracing.causality,
+            correlationFields: configuration.tracing.correlationFields)
         accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
         ProcessStatistics().register(in: registry)
 

@@ -10,14 +10,16 @@ struct StreamReplyReader {
     /// Where the frame starts in the buffer.
     let base: Int
     let strips: Bool
+    let correlationFields: CorrelationFields
     /// The entries found since the last `take`.
     private(set) var messages: [Delivered] = []
     private(set) var strippedCount: UInt64 = 0
 
-    init(tokens: [RESPToken], base: Int, strips: Bool) {
+    init(tokens: [RESPToken], base: Int, strips: Bool, correlationFields: CorrelationFields = .standard) {
         self.tokens = tokens
         self.base = base
         self.strips = strips
+        self.correlationFields = correlationFields
     }
 
     mutating func take() -> [Delivered] {
@@ -83,7 +85,7 @@ struct StreamReplyReader {
             if message.context == nil, ContextFields.isTraceParent(bytes, nameRange) {
                 message.context = TraceContext(parsing: bytes.extracting(value))
                 contextAt = name
-            } else if conversation == nil, ContextFields.isCorrelation(bytes, nameRange), !value.isEmpty {
+            } else if conversation == nil, correlationFields.contains(bytes, nameRange), !value.isEmpty {
                 conversation = value
             }
             message.bodySize &+= Int64(nameRange.count &+ value.count)
@@ -93,21 +95,35 @@ struct StreamReplyReader {
             let ours = contextAt..<end
             if isOurs(context, ours, bytes) {
                 for token in ours { message.bodySize &-= Int64(range(token).count) }
-                if ours.count == 4 { conversation = nil }
+                // The application's own stands in front of ours, and then we add none.
+                if isCorrelation(ours, bytes) {
+                    let value = range(contextAt + 3)
+                    conversation = context.traceID.isText(bytes, value) ? nil : value
+                }
                 if strips { remove(ours, from: fields, &splices) }
             }
         }
-        if let conversation { message.conversation = ContextFields.text(bytes, conversation) }
+        if let conversation {
+            let text = ContextFields.text(bytes, conversation)
+            message.conversation = text
+            message.conversationIsExact = ContextFields.isText(text, bytes, conversation)
+        }
         messages.append(message)
     }
 
-    /// Whether these last fields are those that injection appends: our mark in the context, and behind it nothing, or
-    /// the correlation id that goes with it.
+    /// Whether these last fields are those that injection appends: our mark in the context, and behind it nothing but
+    /// the correlation id and the id of the cause, each at most once and in this order.
     private func isOurs(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
         guard InjectionMark.isPresent(in: context) else { return false }
-        if fields.count == 2 { return true }
-        guard fields.count == 4, ContextFields.isCorrelation(bytes, range(fields.lowerBound + 2)) else { return false }
-        return context.traceID.isText(bytes, range(fields.lowerBound + 3))
+        let behind = (isCorrelation(fields, bytes) ? 4 : 2)
+        if fields.count == behind { return true }
+        return fields.count == behind + 2 && ContextFields.isCausation(bytes, range(fields.lowerBound + behind))
+            && RESPText.entryID(bytes, in: range(fields.lowerBound + behind + 1)) != nil
+    }
+
+    /// Whether a correlation id follows the context directly.
+    private func isCorrelation(_ fields: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
+        fields.count >= 4 && ContextFields.isCorrelation(bytes, range(fields.lowerBound + 2))
     }
 
     private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {

@@ -36,6 +36,8 @@ public struct OpenDelivery: Sendable {
     public var queueNanoseconds: Int64
     public var conversationIsTraceID: Bool
     public var conversation: String?
+    /// The client that has it, where causes are inferred.
+    var holder: Holder?
 }
 
 /// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.

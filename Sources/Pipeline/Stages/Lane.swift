@@ -17,11 +17,16 @@ public final class Lane {
         public var sampler: Sampler
         public var sink: any SpanSink
         public var consumerRelation: ConsumerRelation
+        public var causality: CausalityMode
+        public var correlationFields: CorrelationFields
+        /// What connections of one client have in common.
+        public let clients = ClientProcesses()
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent
+            consumerRelation: ConsumerRelation = .parent, causality: CausalityMode = .inferred,
+            correlationFields: CorrelationFields = .standard
         ) {
             self.destinations = destinations
             self.names = names
@@ -31,6 +36,8 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.causality = causality
+            self.correlationFields = correlationFields
         }
     }
 
@@ -90,6 +97,17 @@ public final class Lane {
         flush()
     }
 
+    /// Ends what is still open when the process ends: messages that were published meanwhile may name it as their
+    /// parent. Called on one lane, after the last session.
+    public func closeDeliveries(at now: Instant) {
+        while true {
+            let open = shared.deliveries.removeSome(most: 1_024)
+            if open.isEmpty { break }
+            for (key, delivery) in open { finish(delivery, key.messageID, as: .unobserved, at: now) }
+        }
+        flush()
+    }
+
     // MARK: Names
 
     func destination(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Destination {
@@ -140,6 +158,7 @@ public final class Lane {
     /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
     func finish(_ delivery: OpenDelivery, _ messageID: MessageID, as outcome: SpanOutcome, at now: Instant) {
         evictions[outcome]?.add(1)
+        delivery.holder?.process.release(delivery.process.spanID)
         let listener = listeners[Int(delivery.listener)]
         let route = processRoute(delivery, listener)
         if outcome == .acknowledged {

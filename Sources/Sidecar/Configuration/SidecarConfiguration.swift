@@ -100,6 +100,10 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Default inferred.
+    public var causality = CausalityMode.inferred
+    /// Fields that hold the application's own correlation id. Default `CorrelationFields.standard`.
+    public var correlationFields = CorrelationFields.standard
 }
 
 /// The bounds of what is held; every one of them counts what it turns away.

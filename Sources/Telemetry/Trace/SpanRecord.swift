@@ -36,6 +36,8 @@ public struct SpanRecord: Sendable {
     public var link: SpanLink?
     /// The conversation id is the trace id's text form, as it is for messages whose correlation id we generated.
     public var conversationIsTraceID = false
+    /// How the parent was found, if no context told it.
+    public var causality = SpanCausality.none
     public var detail: SpanDetail?
 
     public init(
@@ -59,11 +61,16 @@ public struct SpanLink: Sendable, Hashable {
     public var messageID: MessageID
     /// As in `SpanRecord.queueNanoseconds`.
     public var queueNanoseconds: Int64
+    /// The other message may have caused this one (`tacho.causality` = `candidate`); which did is not known.
+    public var isCandidate: Bool
 
-    public init(context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min) {
+    public init(
+        context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min, isCandidate: Bool = false
+    ) {
         self.context = context
         self.messageID = messageID
         self.queueNanoseconds = queueNanoseconds
+        self.isCandidate = isCandidate
     }
 }
 
@@ -130,7 +137,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case evicted
     /// The connection ended before the reply came.
     case disconnected
-    /// The session became opaque before the reply came.
+    /// The session became opaque, or the sidecar ended, before the reply came.
     case unobserved
 
     public var text: String {
