@@ -90,11 +90,8 @@ struct Causality {
         guard let process else { return }
         var oldest: UInt32?
         for case let holder? in holders where holder.process === process {
-            if holder.connection != connection {
-                process.noteSharedConnections()
-            } else {
-                oldest = min(oldest ?? .max, holder.read)
-            }
+            process.noteSettled(onOwnConnection: holder.connection == connection)
+            if holder.connection == connection { oldest = min(oldest ?? .max, holder.read) }
         }
         if !isInterleaved, let oldest, process.holds(after: oldest, on: connection) { isInterleaved = true }
     }

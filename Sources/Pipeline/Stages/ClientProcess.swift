@@ -84,6 +84,14 @@ public final class ClientProcess: Sendable {
         /// A message was settled on another connection than the one that had read it: connections go from hand to hand,
         /// and which of them carries a message says nothing of its cause.
         var sharesConnections = false
+        /// Messages settled on the connection that had read them, while there was another to choose.
+        var settledOnOwnConnection = 0
+
+        /// Whether a connection belongs to one worker. Of several connections that has to be seen first: a pool that
+        /// has just begun looks like workers with connections of their own.
+        var keepsConnections: Bool {
+            !sharesConnections && (connections <= 1 || settledOnOwnConnection >= ClientProcess.settlementsSeenMin)
+        }
     }
 
     private let state = Mutex(State())
@@ -94,6 +102,7 @@ public final class ClientProcess: Sendable {
     /// Messages per client that can be causes; the oldest gives way.
     private static let heldMax = 1_024
     static let linksMax = 32
+    private static let settlementsSeenMin = 2
 
     var holdsNothing: Bool { heldCount.load(ordering: .relaxed) == 0 }
     var isAbandoned: Bool { holdsNothing && state.withLock { $0.connections == 0 } }
@@ -133,8 +142,11 @@ public final class ClientProcess: Sendable {
         }
     }
 
-    func noteSharedConnections() {
-        state.withLock { $0.sharesConnections = true }
+    func noteSettled(onOwnConnection isOwn: Bool) {
+        state.withLock { state in
+            if !isOwn { state.sharesConnections = true }
+            if isOwn, state.connections > 1 { state.settledOnOwnConnection += 1 }
+        }
     }
 
     /// Whether the connection still holds something that it has read after `read`.
@@ -182,7 +194,7 @@ public final class ClientProcess: Sendable {
             if counts.messageID == 1 { return Inference(cause: found.messageID, causality: .contentLikely) }
             if counts.messageID > 1 { return Inference(candidates: .messageID) }
             if counts.correlation == 1 { return Inference(cause: found.correlation, causality: .contentLikely) }
-            if !state.sharesConnections {
+            if state.keepsConnections {
                 if counts.connection == 1 { return Inference(cause: found.connection, causality: .connectionLikely) }
                 if position.isSequential, !position.isInterleaved, position.readCount == 1, let last = found.read {
                     return Inference(cause: last, causality: .connectionLikely, candidates: .all)
