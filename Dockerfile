@@ -9,7 +9,7 @@ COPY Sources Sources
 COPY Tests Tests
 RUN --mount=type=cache,target=/src/.build \
     swift build --configuration release --product tacho --static-swift-stdlib \
-    && install -D --strip "$(swift build --configuration release --static-swift-stdlib --show-bin-path)/tacho" /out/tacho
+    && install -D --strip .build/release/tacho /out/tacho
 
 FROM debian:bookworm-slim
 RUN apt-get update \

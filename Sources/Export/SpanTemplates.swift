@@ -132,8 +132,8 @@ extension SpanDescriptor {
         var pairs: [(key: StaticString, value: AttributeValue)] = [
             (SpanAttribute.system, .string(system)),
             (SpanAttribute.operationName, .string(operation)),
-            (SpanAttribute.operationType, .string(operationType.rawValue)),
         ]
+        if let operationType { pairs.append((SpanAttribute.operationType, .string(operationType.rawValue))) }
         func add(_ key: StaticString, _ text: String) {
             if !text.isEmpty { pairs.append((key, .string(text))) }
         }

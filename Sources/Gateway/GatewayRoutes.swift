@@ -6,12 +6,18 @@ import Telemetry
 /// The resources of the HTTP server.
 struct GatewayRoutes: Sendable {
     let registry: MetricsRegistry
+    let spanMetrics: SpanMetricsPage
     let readiness: Readiness
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: ProblemMiddleware())
         router.get("metrics") { request, _ in metrics(accept: request.headers[.accept]) }
+        router.get("metrics/spm") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: ExpositionFormat.prometheusText.contentType],
+                body: ResponseBody(byteBuffer: ByteBuffer(bytes: spanMetrics.render())))
+        }
         router.get("healthz") { _, _ in Self.text("ok", .ok) }
         router.get("readyz") { _, _ in
             let state = readiness.state

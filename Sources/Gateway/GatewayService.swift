@@ -38,15 +38,19 @@ public struct GatewayService: Service {
     /// - Parameters:
     ///   - registry: what `/metrics` renders.
     ///   - readiness: what `/readyz` answers.
+    ///   - service: `service.name` of the spans that `/metrics/spm` counts.
     ///   - eventLoopGroup: for the sockets; nil makes a group of one thread that ends with the service. Never the
     ///     group that carries traffic.
     ///   - onServerRunning: told the bound port once connections are accepted.
     public init(
-        configuration: GatewayConfiguration, registry: MetricsRegistry, readiness: Readiness, logger: Logger,
+        configuration: GatewayConfiguration, registry: MetricsRegistry, readiness: Readiness, service: String,
+        logger: Logger,
         eventLoopGroup: (any EventLoopGroup)? = nil, onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
-        routes = GatewayRoutes(registry: registry, readiness: readiness)
+        routes = GatewayRoutes(
+            registry: registry, spanMetrics: SpanMetricsPage(registry: registry, service: service),
+            readiness: readiness)
         self.logger = logger
         self.eventLoopGroup = eventLoopGroup
         self.onServerRunning = onServerRunning

@@ -27,7 +27,8 @@ public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
 public enum ProxyEvent: Sendable {
     case sessionOpaque(listener: String, client: String, reason: String)
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
-    case upstreamLost(listener: String, upstream: String, waitingReplies: Bool)
+    /// A connection ended while the client waited for replies.
+    case upstreamLost(listener: String, upstream: String)
     case acceptFailed(listener: String, reason: String)
 }
 

@@ -127,9 +127,9 @@ public final class Listener<Machine: SessionMachine>: Sendable {
                 peer: peer),
             worker: worker, metrics: metrics,
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
-            onUpstreamLost: { waitingReplies in
+            onUpstreamLost: {
                 metrics.upstreamFailed(.lost)
-                report(.upstreamLost(listener: profile.name, upstream: upstreamName, waitingReplies: waitingReplies))
+                report(.upstreamLost(listener: profile.name, upstream: upstreamName))
             })
         worker.add(relay)
         try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))

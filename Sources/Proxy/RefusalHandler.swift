@@ -19,8 +19,7 @@ final class RefusalHandler: ChannelInboundHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let channel = context.channel
-        context.eventLoop.scheduleTask(in: patience) { channel.close(promise: nil) }
+        context.channel.close(afterAtMost: patience)
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {

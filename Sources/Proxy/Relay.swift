@@ -12,14 +12,14 @@ final class Relay<Machine: SessionMachine> {
     private let worker: Worker
     private let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
-    private let onUpstreamLost: (_ waitingReplies: Bool) -> Void
+    private let onUpstreamLost: () -> Void
     private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
     private var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
 
     init(
         machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
-        onUpstreamLost: @escaping (Bool) -> Void
+        onUpstreamLost: @escaping () -> Void
     ) {
         self.machine = machine
         self.worker = worker
@@ -111,8 +111,8 @@ final class Relay<Machine: SessionMachine> {
     func closed(_ side: Side) {
         let wasIdle = machine.isIdle
         switch state.closed(side) {
-        case .closeOther:
-            if side == .upstream, !wasIdle { onUpstreamLost(true) }
+        case .closeOther(let isLoss):
+            if isLoss, !wasIdle { onUpstreamLost() }
             let now = SystemClock.now()
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
@@ -145,7 +145,7 @@ final class Relay<Machine: SessionMachine> {
         delivered.futureResult.whenComplete { _ in channel.close(promise: nil) }
         context.writeAndFlush(NIOAny(ByteBuffer()), promise: delivered)
         // A peer that does not read must not keep the connection for ever.
-        channel.eventLoop.scheduleTask(in: .seconds(5)) { channel.close(promise: nil) }
+        channel.close(afterAtMost: .seconds(30))
     }
 
     private func detach(_ side: Side) {
@@ -160,6 +160,14 @@ final class Relay<Machine: SessionMachine> {
         case .client: contexts.client
         case .upstream: contexts.upstream
         }
+    }
+}
+
+extension Channel {
+    /// Closes the channel when the time is up, and holds nothing once it has closed by itself.
+    func close(afterAtMost limit: TimeAmount) {
+        let task = eventLoop.scheduleTask(in: limit) { self.close(promise: nil) }
+        closeFuture.whenComplete { _ in task.cancel() }
     }
 }
 

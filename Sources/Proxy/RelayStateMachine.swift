@@ -34,8 +34,9 @@ struct RelayStateMachine {
     }
 
     enum ClosedAction: Equatable {
-        /// Let the other side have what is on its way, then close it.
-        case closeOther
+        /// Let the other side have what is on its way, then close it. `isLoss`: the side that is gone was the upstream,
+        /// and the client had not said that it was leaving.
+        case closeOther(isLoss: Bool)
         /// This was the second: the session is over.
         case end
         case nothing
@@ -58,7 +59,8 @@ struct RelayStateMachine {
     mutating func closed(_ side: Side) -> ClosedAction {
         guard self[side] != .closed else { return .nothing }
         self[side] = .closed
-        return self[side.other] == .closed ? .end : .closeOther
+        if self[side.other] == .closed { return .end }
+        return .closeOther(isLoss: side == .upstream && client == .open)
     }
 
     /// The process wants to stop.

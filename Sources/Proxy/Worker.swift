@@ -38,6 +38,11 @@ public final class Worker {
         for session in Array(sessions.values) { session.drain() }
     }
 
+    /// Closes the spans of all deliveries that are still open anywhere in the process.
+    public func abandonDeliveries() {
+        lane.abandonDeliveries(at: SystemClock.now())
+    }
+
     /// Ends every session now.
     public func closeAll() {
         for session in Array(sessions.values) { session.closeBoth() }
@@ -71,12 +76,6 @@ public final class WorkerSet: Sendable {
             results.append(try await candidate.eventLoop.submit { body(candidate.value) }.get())
         }
         return results
-    }
-
-    /// Ends on one lane what no session can settle any more.
-    public func closeDeliveries() async throws {
-        guard let first = bound.first else { return }
-        try await first.eventLoop.submit { first.value.lane.closeDeliveries(at: SystemClock.now()) }.get()
     }
 
     /// Ticks every lane now and then, until the loops stop.

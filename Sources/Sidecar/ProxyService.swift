@@ -71,7 +71,7 @@ final class ProxyService: Service {
         for channel in channels { try? await channel.close() }
         if !Task.isCancelled { try await drain(workers) }
         _ = try await workers.forEach { $0.closeAll() }
-        try await workers.closeDeliveries()
+        _ = try await workers.forEach { $0.abandonDeliveries() }
     }
 
     private func start(

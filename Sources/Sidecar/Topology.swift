@@ -40,9 +40,8 @@ public enum Topology {
                 capacity: configuration.limits.openDeliveries,
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
-            consumerRelation: configuration.tracing.consumerRelation,
-            causality: configuration.tracing.causality,
-            correlationFields: configuration.tracing.correlationFields)
+            consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
+            causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields)
         accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
         ProcessStatistics().register(in: registry)
 
@@ -87,7 +86,7 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+            service: configuration.service, logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
     /// Frameworks say at info what concerns only their makers.

@@ -39,9 +39,9 @@ static bool send_all(int fd, const char *text, size_t length) {
 
 static bool respond(int fd, const char *status, const char *body) {
     char response[256];
-    int length = snprintf(response, sizeof response,
-                          "HTTP/1.1 %s\r\nContent-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n%s", status,
-                          strlen(body), body);
+    static const char format[] =
+        "HTTP/1.1 %s\r\nContent-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n%s";
+    int length = snprintf(response, sizeof response, format, status, strlen(body), body);
     return send_all(fd, response, (size_t)length);
 }
 

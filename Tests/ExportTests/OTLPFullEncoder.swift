@@ -112,7 +112,7 @@ struct OTLPFullEncoder {
         }
         text("messaging.system", descriptor.system)
         text("messaging.operation.name", descriptor.operation)
-        text("messaging.operation.type", descriptor.operationType.rawValue)
+        text("messaging.operation.type", descriptor.operationType?.rawValue ?? "")
         text("messaging.destination.name", descriptor.destination)
         text("messaging.destination.template", descriptor.template)
         text("messaging.consumer.group.name", descriptor.group)

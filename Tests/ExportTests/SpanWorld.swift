@@ -84,7 +84,7 @@ struct SpanWorld {
             service: ["", "checkout", "billing"].randomElement(using: &generator) ?? "",
             system: ["redis", "nats"].randomElement(using: &generator) ?? "",
             operation: ["xadd", "xack", "process"].randomElement(using: &generator) ?? "",
-            operationType: types.randomElement(using: &generator) ?? .send,
+            operationType: Bool.random(using: &generator) ? types.randomElement(using: &generator) : nil,
             destination: maybe() ? randomText(&generator, words: 3) : "",
             template: maybe() ? "orders.*" : "", group: maybe() ? randomText(&generator, words: 2) : "",
             broker: BrokerAddress(

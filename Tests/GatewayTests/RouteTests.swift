@@ -14,7 +14,9 @@ struct RouteTests {
     private func get(
         _ uri: String, method: HTTPRequest.Method = .get, headers: HTTPFields = [:]
     ) async throws -> (status: Int, contentType: String?, body: String) {
-        let router = GatewayRoutes(registry: registry, readiness: readiness).router()
+        let router = GatewayRoutes(
+            registry: registry, spanMetrics: SpanMetricsPage(registry: registry, service: "shop"), readiness: readiness
+        ).router()
         return try await Application(router: router).test(.router) { client in
             try await client.execute(uri: uri, method: method, headers: headers) { response in
                 (response.status.code, response.headers[.contentType], String(buffer: response.body))
@@ -52,6 +54,13 @@ struct RouteTests {
         let open = try await get("/metrics", headers: [.accept: "application/openmetrics-text;version=1.0.0"])
         #expect(open.contentType == "application/openmetrics-text; version=1.0.0; charset=utf-8")
         #expect(open.body.hasSuffix("tacho_build_info{version=\"1.2.3\"} 1\n# EOF\n"))
+    }
+
+    @Test func spanMetricsHaveAPageOfTheirOwn() async throws {
+        let answer = try await get("/metrics/spm")
+        #expect(answer.status == 200)
+        #expect(answer.contentType == "text/plain; version=0.0.4; charset=utf-8")
+        #expect(answer.body.contains("# TYPE traces_span_metrics_calls_total counter\n"))
     }
 
     @Test func severalAcceptLinesCountAsOne() async throws {

@@ -19,7 +19,8 @@ struct ServiceTests {
         _ configuration: GatewayConfiguration, onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) -> GatewayService {
         GatewayService(
-            configuration: configuration, registry: MetricsRegistry(), readiness: Readiness(), logger: Self.quiet,
+            configuration: configuration, registry: MetricsRegistry(), readiness: Readiness(), service: "shop",
+            logger: Self.quiet,
             onServerRunning: onServerRunning)
     }
 

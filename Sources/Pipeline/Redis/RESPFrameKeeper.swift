@@ -59,19 +59,17 @@ struct RESPFrameKeeper {
         tokens.removeAll(keepingCapacity: tokens.count <= Self.tokensKept)
     }
 
-    /// How many bytes of the buffer may go on now; the others belong to a frame that is kept.
-    func releasable(of count: Int) -> Int {
-        guard isInsideFrame else { return count }
-        switch disposition {
-        case .pass: return count
-        case .undecided, .keep: return frameStart
+    /// Ends a read: how many bytes of `buffer` go on now. The others belong to an unfinished frame that has to be seen
+    /// whole and are kept, unless they are more than `limit`; a `limit` of nil keeps nothing.
+    mutating func split(_ buffer: ByteBuffer, keepAtMost limit: Int?) -> (passing: Int, isTooLarge: Bool) {
+        let count = buffer.readableBytes
+        guard let limit, isInsideFrame, disposition != .pass, frameStart < count else { return (count, false) }
+        guard count - frameStart <= limit else {
+            disposition = .pass
+            return (count, true)
         }
-    }
-
-    /// Keeps the bytes of `buffer` from `start` on until more of their frame arrives.
-    mutating func keep(_ buffer: ByteBuffer, from start: Int) {
-        guard start < buffer.readableBytes else { return }
-        kept = buffer.getSlice(at: buffer.readerIndex + start, length: buffer.readableBytes - start)
+        kept = buffer.getSlice(at: buffer.readerIndex + frameStart, length: count - frameStart)
+        return (frameStart, false)
     }
 
     /// Where the value of a token lies in the buffer at hand.

@@ -72,15 +72,9 @@ public struct RedisSession: SessionMachine {
         } catch {
             turnOpaque(.malformedRequest, at: now)
         }
-        let count = opaque == nil ? requests.releasable(of: buffer.readableBytes) : buffer.readableBytes
-        let kept = count < buffer.readableBytes ? buffer.readableBytes - count : 0
-        if kept > listener.frameBytesMax {
-            counters.uneditedTooLarge.add(1)
-            requests.disposition = .pass
-            return SessionOutput(toUpstream: release(buffer, buffer.readableBytes), becameOpaque: opaque)
-        }
-        if kept > 0 { requests.keep(buffer, from: count) }
-        return SessionOutput(toUpstream: release(buffer, count), becameOpaque: opaque)
+        let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
+        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        return SessionOutput(toUpstream: release(buffer, split.passing), becameOpaque: opaque)
     }
 
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
@@ -92,15 +86,9 @@ public struct RedisSession: SessionMachine {
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
-        let count = opaque == nil ? replies.releasable(of: buffer.readableBytes) : buffer.readableBytes
-        let kept = count < buffer.readableBytes ? buffer.readableBytes - count : 0
-        if kept > listener.frameBytesMax {
-            counters.uneditedTooLarge.add(1)
-            replies.disposition = .pass
-            return SessionOutput(toClient: release(buffer, buffer.readableBytes), becameOpaque: opaque)
-        }
-        if kept > 0 { replies.keep(buffer, from: count) }
-        return SessionOutput(toClient: release(buffer, count), becameOpaque: opaque)
+        let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
+        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
     }
 
     public mutating func clientFinished(at now: Instant) -> SessionOutput {

@@ -29,6 +29,8 @@ public struct OpenDelivery: Sendable {
     public var deliveredAt: Instant
     /// What the message carried; `.none` ids when it carried nothing valid.
     public var creation: TraceContext?
+    /// The span of the time in the queue, which then stands between the two.
+    public var dwell: SpanID = .none
     /// The process span to be: its id is fixed now, so that what happens meanwhile can name it as parent.
     public var process: TraceContext
     public var attempt: UInt32

@@ -25,15 +25,20 @@ extension Lane {
         listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let route = route(listener, open.operation, .receive, destination, group: open.group)
-        countMessages(route, messages.count)
         let context = receiveContext(messages)
         observe(route, now.nanoseconds(since: open.startedAt), context, .succeeded, now)
-        let queueTimesMeanSomething =
-            switch open.mode {
-            case .leased(let firstDelivery): firstDelivery
-            case .unsettled: true
-            case .inspection: false
-            }
+        let queueTimesMeanSomething: Bool
+        switch open.mode {
+        case .leased(let firstDelivery):
+            queueTimesMeanSomething = firstDelivery
+            countMessages(route, messages.count)
+        case .unsettled:
+            queueTimesMeanSomething = true
+            countMessages(route, messages.count)
+        case .inspection:
+            // Looking at what is stored consumes nothing.
+            queueTimesMeanSomething = false
+        }
         var links: [SpanLink] = []
         for message in messages {
             let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
@@ -117,6 +122,7 @@ extension Lane {
             client: client, deliveredAt: now, creation: message.context, process: process,
             attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
             conversationIsTraceID: isOurs, conversation: message.conversation)
+        delivery.dwell = dwell(message, queue, process, destination, listener, at: now)
         if !firstDelivery {
             if let earlier = shared.deliveries.remove(key) {
                 delivery.attempt = earlier.attempt &+ 1

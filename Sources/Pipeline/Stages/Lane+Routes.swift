@@ -94,7 +94,7 @@ extension Lane {
         return metrics.histogram(
             MetricCatalog.messagingOperationDuration,
             [
-                descriptor.system, descriptor.operation, descriptor.operationType.rawValue, labelled,
+                descriptor.system, descriptor.operation, descriptor.operationType?.rawValue ?? "", labelled,
                 descriptor.group, error, descriptor.broker.server, port(descriptor),
             ])
     }

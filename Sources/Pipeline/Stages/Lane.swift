@@ -21,12 +21,14 @@ public final class Lane {
         public var correlationFields: CorrelationFields
         /// What connections of one client have in common.
         public let clients = ClientProcesses()
+        /// Whether the time in the queue is a span of the bus's own.
+        public var busSpans: Bool
 
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent, causality: CausalityMode = .inferred,
-            correlationFields: CorrelationFields = .standard
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
+            causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard
         ) {
             self.destinations = destinations
             self.names = names
@@ -38,6 +40,7 @@ public final class Lane {
             self.consumerRelation = consumerRelation
             self.causality = causality
             self.correlationFields = correlationFields
+            self.busSpans = busSpans
         }
     }
 
@@ -46,6 +49,7 @@ public final class Lane {
     let shared: SharedState
     var identifiers: IdentifierSource
     var routes = RouteTable()
+    var busDescriptors = BusDescriptors()
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
@@ -89,7 +93,8 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement. Called about once a second on one lane.
+    /// Closes what has waited too long for its acknowledgement. Called about once a second on every lane; each takes
+    /// what the others have left.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
@@ -97,13 +102,10 @@ public final class Lane {
         flush()
     }
 
-    /// Ends what is still open when the process ends: messages that were published meanwhile may name it as their
-    /// parent. Called on one lane, after the last session.
-    public func closeDeliveries(at now: Instant) {
-        while true {
-            let open = shared.deliveries.removeSome(most: 1_024)
-            if open.isEmpty { break }
-            for (key, delivery) in open { finish(delivery, key.messageID, as: .unobserved, at: now) }
+    /// Closes every open delivery of the process: it is about to stop, and will not see how they end.
+    public func abandonDeliveries(at now: Instant) {
+        for (key, delivery) in shared.deliveries.removeAll() {
+            finish(delivery, key.messageID, as: .unobserved, at: now)
         }
         flush()
     }
@@ -173,7 +175,9 @@ public final class Lane {
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
             // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+            if shared.consumerRelation == .parent, creation.isSampled {
+                span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
+            }
         }
         span.consumer = delivery.consumer
         span.client = delivery.client

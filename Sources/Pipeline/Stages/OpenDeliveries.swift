@@ -51,9 +51,8 @@ public final class OpenDeliveries: Sendable {
         return shards.flatMap { $0.table.withLock { $0.expire(deliveredBefore: limit, most: most) } }
     }
 
-    /// Any that are open, at most `most` per shard.
-    func removeSome(most: Int) -> [(key: DeliveryKey, delivery: OpenDelivery)] {
-        shards.flatMap { $0.table.withLock { $0.expire(deliveredBefore: .max, most: most) } }
+    func removeAll() -> [(key: DeliveryKey, delivery: OpenDelivery)] {
+        shards.flatMap { $0.table.withLock { $0.expire(deliveredBefore: .max, most: .max) } }
     }
 
     /// By message, not by stream: one busy stream must be able to use the whole capacity. All groups of a message fall

@@ -22,7 +22,7 @@ enum ConfigurationKeys {
             "name of the application beside the sidecar (`service.name`)"),
         ConfigurationKey(
             "http.listen", \.httpListen, ValueSyntax.http.orNone(), flag: "http",
-            "where metrics, health and the admin API are served"),
+            "where metrics and health are served"),
         ConfigurationKey(
             "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
             "the directory for what must survive a restart"),
@@ -43,6 +43,9 @@ enum ConfigurationKeys {
             "tracing.correlation_fields", \.tracing.correlationFields, .correlationFields,
             "fields that hold the application's own correlation id, in any case of letters"),
         ConfigurationKey(
+            "tracing.bus_spans", \.tracing.busSpans, .word(),
+            "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),
+        ConfigurationKey(
             "limits.frame_bytes", \.limits.frameBytes, .bytes(1024...67_108_864),
             "bytes of one frame that may be held for editing; larger ones pass unedited"),
         ConfigurationKey(
@@ -59,7 +62,7 @@ enum ConfigurationKeys {
             "commands of one session that wait for their reply"),
         ConfigurationKey(
             "limits.drain_seconds", \.limits.drainSeconds, .number(0...3600),
-            "seconds that open sessions and queued spans get to finish on SIGTERM"),
+            "seconds that open sessions get to finish on SIGTERM"),
         ConfigurationKey(
             "limits.connect_timeout_milliseconds", \.limits.connectTimeoutMilliseconds, .number(1...600_000),
             "milliseconds to wait for an upstream to accept a connection"),

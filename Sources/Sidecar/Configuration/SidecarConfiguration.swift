@@ -104,6 +104,14 @@ public struct TracingConfiguration: Sendable, Equatable {
     public var causality = CausalityMode.inferred
     /// Fields that hold the application's own correlation id. Default `CorrelationFields.standard`.
     public var correlationFields = CorrelationFields.standard
+    /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
+    public enum BusSpans: String, Sendable, CaseIterable {
+        case on
+        case off
+    }
+
+    /// Default on.
+    public var busSpans = BusSpans.on
 }
 
 /// The bounds of what is held; every one of them counts what it turns away.
@@ -118,7 +126,7 @@ public struct LimitsConfiguration: Sendable, Equatable {
     public var unsettledSeconds = 300
     /// Commands of one session that wait for their reply. Default 1,048,576.
     public var pendingReplies = 1_048_576
-    /// Seconds that open sessions and queued spans get to finish when the process is asked to stop. Default 10.
+    /// Seconds that open sessions get to finish when the process is asked to stop. Default 10.
     public var drainSeconds = 10
     /// Milliseconds to wait for an upstream to accept a connection. Default 5,000.
     public var connectTimeoutMilliseconds = 5_000

@@ -13,12 +13,10 @@ extension Logger {
             warning(
                 "the upstream is not reachable, clients get an error",
                 metadata: ["listener": "\(listener)", "upstream": "\(upstream)", "reason": "\(reason)"])
-        case .upstreamLost(let listener, let upstream, let waitingReplies):
+        case .upstreamLost(let listener, let upstream):
             warning(
-                "the upstream closed a connection",
-                metadata: [
-                    "listener": "\(listener)", "upstream": "\(upstream)", "waiting_replies": "\(waitingReplies)",
-                ])
+                "the upstream closed a connection that was waiting for replies",
+                metadata: ["listener": "\(listener)", "upstream": "\(upstream)"])
         case .acceptFailed(let listener, let reason):
             error("connections cannot be accepted", metadata: ["listener": "\(listener)", "reason": "\(reason)"])
         }

@@ -92,7 +92,7 @@ struct ExpositionWriter {
         return text
     }
 
-    private static func escaped(_ text: String, quotes: Bool) -> String {
+    static func escaped(_ text: String, quotes: Bool) -> String {
         guard text.utf8.contains(where: { $0 == 0x5c || $0 == 0x0a || $0 == 0x22 }) else { return text }
         var escaped = ""
         for scalar in text.unicodeScalars {

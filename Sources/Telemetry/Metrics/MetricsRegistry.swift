@@ -51,6 +51,16 @@ public final class MetricsRegistry: Sendable {
         return total
     }
 
+    /// What all shards have counted of one family, series by series.
+    func samples(of family: MetricFamily) -> [Sample] {
+        let shards = state.withLock { $0.shards }
+        var totals = ScrapeTotals(families: [family])
+        for shard in shards {
+            for series in shard.snapshot() where series.key.family == family.name { totals.add(series) }
+        }
+        return totals.sortedSeries(of: family)
+    }
+
     /// The current values as text. Reads while writers write, and makes none of them wait.
     public func render(_ format: ExpositionFormat) -> [UInt8] {
         let (shards, sources) = state.withLock { ($0.shards, $0.sources) }

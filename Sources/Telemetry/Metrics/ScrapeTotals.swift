@@ -20,6 +20,12 @@ struct Distribution {
         exemplars = Array(repeating: .none, count: bucketCount)
     }
 
+    /// Adds the counts of another distribution with the same buckets; exemplars stay as they are.
+    mutating func merge(_ other: Distribution) {
+        for (bucket, count) in other.buckets.enumerated() { buckets[bucket] &+= count }
+        sumNanoseconds &+= other.sumNanoseconds
+    }
+
     mutating func add(_ histogram: Histogram) {
         for (bucket, count) in histogram.bucketCounts.enumerated() { buckets[bucket] &+= count }
         sumNanoseconds &+= histogram.sumNanoseconds

@@ -6,7 +6,8 @@ public struct SpanDescriptor: Hashable, Sendable {
     public var system: String
     /// `messaging.operation.name`: the system's own word.
     public var operation: String
-    public var operationType: OperationType
+    /// Nil for a span that is no operation of a client: the time in the queue.
+    public var operationType: OperationType?
     /// `messaging.destination.name`; empty for operations without one.
     public var destination: String
     /// `messaging.destination.template`; empty when there is none.
@@ -16,7 +17,7 @@ public struct SpanDescriptor: Hashable, Sendable {
     public var broker: BrokerAddress
 
     public init(
-        service: String, system: String, operation: String, operationType: OperationType, destination: String,
+        service: String, system: String, operation: String, operationType: OperationType?, destination: String,
         template: String = "", group: String = "", broker: BrokerAddress
     ) {
         self.service = service

@@ -137,7 +137,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case evicted
     /// The connection ended before the reply came.
     case disconnected
-    /// The session became opaque, or the sidecar ended, before the reply came.
+    /// The session became opaque, or the process stopped, before the end could be seen.
     case unobserved
 
     public var text: String {
