@@ -91,7 +91,9 @@ struct RedisCommandTable: Sendable {
     private init() {
         var commands = [RedisCommand(name: "_OTHER", kind: .plain)]
         commands += Self.followed.map { RedisCommand(name: $0.0, kind: $0.1) }
-        commands += Self.plain.split(whereSeparator: \.isWhitespace).map { RedisCommand(name: String($0), kind: .plain) }
+        commands += Self.plain.split(whereSeparator: \.isWhitespace).map {
+            RedisCommand(name: String($0), kind: .plain)
+        }
         var slots = [Number](repeating: Self.other, count: Self.slotCount)
         var keys = [Key(Array("_OTHER".utf8).span, 0..<6)!]
         for (number, command) in commands.enumerated().dropFirst() {

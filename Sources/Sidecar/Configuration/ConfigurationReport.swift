@@ -1,5 +1,5 @@
-import Pipeline
 import Foundation
+import Pipeline
 
 /// What would run, for people and for programs.
 public struct ConfigurationReport {
