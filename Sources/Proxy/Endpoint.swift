@@ -34,9 +34,12 @@ public enum ProxyEvent: Sendable {
 
 /// Why a listener could not start.
 public struct ListenError: Error, CustomStringConvertible {
+    /// The address that was asked for.
     public let endpoint: Endpoint
+    /// The operating system's words.
     public let reason: String
 
+    /// What happened and what to do.
     public var description: String {
         "cannot listen on \(endpoint): \(reason); choose another address, or stop what is using it"
     }

@@ -5,11 +5,16 @@ import Telemetry
 
 /// What one listener is told.
 public struct ListenerSettings: Sendable {
+    /// What the pipeline has to know.
     public var profile: ListenerProfile
+    /// Where clients connect.
     public var listen: Endpoint
+    /// Where the broker is.
     public var upstream: Endpoint
+    /// How long a connection to the upstream may take to open.
     public var connectTimeoutMilliseconds: Int
 
+    /// All parts are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int
     ) {
@@ -30,6 +35,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     private let group: any EventLoopGroup
     private let report: @Sendable (ProxyEvent) -> Void
 
+    /// A listener that is not listening yet. `report` may be called on any event loop.
     public init(
         _ settings: ListenerSettings, group: any EventLoopGroup, workers: WorkerSet,
         report: @escaping @Sendable (ProxyEvent) -> Void

@@ -3,11 +3,13 @@ public import Pipeline
 
 /// What one event loop has of its own: its lane, and the sessions that live on it.
 public final class Worker {
+    /// This loop's way through the stages.
     public let lane: Lane
     private let metrics: [ListenerMetrics]
     private var counters: [UInt32: AnyObject] = [:]
     private var sessions: [ObjectIdentifier: any DrainableSession] = [:]
 
+    /// A worker for the loop that `lane` belongs to.
     public init(lane: Lane, listeners: [ListenerProfile]) {
         self.lane = lane
         metrics = listeners.map { ListenerMetrics(lane.metrics, listener: $0.name) }
@@ -23,6 +25,7 @@ public final class Worker {
 
     func metrics(_ listener: ListenerProfile) -> ListenerMetrics { metrics[Int(listener.number)] }
 
+    /// Sessions that are open on this loop.
     public var sessionCount: Int { sessions.count }
 
     func add(_ session: any DrainableSession) {

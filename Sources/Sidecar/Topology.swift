@@ -86,7 +86,8 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            service: configuration.service, logger: quiet(logger), onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
+            service: configuration.service, logger: quiet(logger),
+            onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
     /// Frameworks say at info what concerns only their makers.

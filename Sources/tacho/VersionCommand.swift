@@ -8,7 +8,8 @@ struct VersionCommand: ParsableCommand {
     @OptionGroup var format: OutputOptions
 
     func run() {
-        print(format.output == .json ? "{\"version\":\"\(TachographVersion.text)\"}" : "tacho \(TachographVersion.text)")
+        print(
+            format.output == .json ? "{\"version\":\"\(TachographVersion.text)\"}" : "tacho \(TachographVersion.text)")
     }
 }
 

@@ -402,7 +402,3 @@ private final class Client {
 extension SpanRecord {
     fileprivate var links: [SpanLink] { (link.map { [$0] } ?? []) + (detail?.moreLinks ?? []) }
 }
-
-private func array(_ elements: [String]) -> String { "*\(elements.count)\r\n" + elements.joined() }
-
-private func bulk(_ text: String) -> String { "$\(text.utf8.count)\r\n\(text)\r\n" }

@@ -23,6 +23,7 @@ public final class RedisCounters: SessionCounters {
         var error: NameID
     }
 
+    /// Makes the series with fixed labels now, so that they show as zero before anything happens.
     public init(lane: Lane, listener: ListenerProfile) {
         metrics = lane.metrics
         operationNames = RedisCommandTable.shared.commands.map {

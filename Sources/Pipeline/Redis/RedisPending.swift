@@ -65,8 +65,8 @@ struct PendingReplies {
 /// A traced command that waits for its reply.
 enum OpenOperation {
     case send(OpenSend)
-    /// The kind of command tells the shape of the reply.
-    case receive(OpenReceive, RedisCommandKind)
+    /// The kind of command tells the shape of the reply; the database is the one that the command was meant for.
+    case receive(OpenReceive, RedisCommandKind, database: Int)
     case settle(OpenSettle)
 }
 

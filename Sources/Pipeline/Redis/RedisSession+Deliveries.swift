@@ -5,7 +5,7 @@ import Wire
 extension RedisSession {
     /// Takes the messages of one reply through the lane. False when the reply has not the shape that its command gives.
     mutating func receive(
-        _ open: OpenReceive, by kind: RedisCommandKind, _ index: Int, _ bytes: Span<UInt8>,
+        _ open: OpenReceive, by kind: RedisCommandKind, in database: Int, _ index: Int, _ bytes: Span<UInt8>,
         _ reader: inout StreamReplyReader, at now: Instant
     ) -> Bool {
         let reply = replies.tokens[index]
@@ -17,7 +17,7 @@ extension RedisSession {
         }
         switch kind {
         case .read, .readGroup:
-            return receiveStreams(open, index, bytes, &reader, at: now)
+            return receiveStreams(open, in: database, index, bytes, &reader, at: now)
         case .autoClaim:
             // [cursor, entries, deleted ids]
             guard reply.kind == .array, reply.length >= 2,
@@ -35,7 +35,8 @@ extension RedisSession {
 
     /// RESP2: `[[stream, entries], ...]`; RESP3: `{stream: entries, ...}`.
     private mutating func receiveStreams(
-        _ open: OpenReceive, _ index: Int, _ bytes: Span<UInt8>, _ reader: inout StreamReplyReader, at now: Instant
+        _ open: OpenReceive, in database: Int, _ index: Int, _ bytes: Span<UInt8>,
+        _ reader: inout StreamReplyReader, at now: Instant
     ) -> Bool {
         let reply = replies.tokens[index]
         guard reply.kind == .map || reply.kind == .array else { return false }
@@ -45,7 +46,7 @@ extension RedisSession {
             guard key < replies.tokens.count, replies.tokens[key].kind == .bulkString,
                 let after = reader.entries(at: key + 1, bytes, &splices)
             else { return false }
-            let destination = self.destination(bytes, reader.range(key))
+            let destination = destination(bytes, reader.range(key), in: database)
             var open = open
             if case .leased = open.mode, open.rereads.contains(destination.hash) {
                 open.mode = .leased(firstDelivery: false)
@@ -94,7 +95,7 @@ extension RedisSession {
     func isPush(_ start: Int, _ bytes: Span<UInt8>) -> Bool {
         let first = replies.tokens[start]
         if first.kind == .push { return true }
-        guard first.kind == .array, replies.disposition == .keep, replies.tokens.count > start + 1 else { return false }
+        guard first.kind == .array, replies.tokens.count > start + 1 else { return false }
         let expectsSubscription =
             pending.head.map { $0.expectation == .subscription || $0.expectation == .unsubscribeAll } ?? false
         guard expectsSubscription || !subscriptions.isEmpty else { return false }

@@ -67,11 +67,20 @@ extension RedisSession {
         replies.disposition = .pass
     }
 
+    /// The reply has outgrown what is kept, and its bytes are here for the last time. If it is a push, it must not be
+    /// taken for an answer when it ends.
+    mutating func outgrewReply(_ bytes: Span<UInt8>) {
+        counters.uneditedTooLarge.add(1)
+        if let start = replyStart, isPush(start, bytes) { pushIsHandled = true }
+    }
+
     private mutating func finishReply(_ bytes: Span<UInt8>, at now: Instant) {
         guard !pushIsHandled else { return }
         guard let start = replyStart else { return turnOpaque(.malformedReply, at: now) }
-        if isPush(start, bytes) { return receivePush(start, bytes, at: now) }
         let first = replies.tokens[start]
+        if replies.disposition == .keep, isPush(start, bytes) { return receivePush(start, bytes, at: now) }
+        // Of a push that has passed nothing is here to be looked at any more.
+        if first.kind == .push { return }
         if isMonitoring, first.kind == .simpleString, isMonitorLine(first, bytes) { return }
         answer(start, bytes, at: now)
     }
@@ -163,13 +172,13 @@ extension RedisSession {
         case .settle(let open):
             lane.settled(
                 open, outcome, client: client, listener: listener, causality: &causality, at: now)
-        case .receive(let open, let kind):
+        case .receive(let open, let kind, let database):
             if !open.isInspection { causality.readAnswered(alone: pending.isEmpty) }
             guard outcome == .succeeded, replies.disposition == .keep else {
                 return lane.receivedNothing(
                     open, from: open.destination, outcome, client: client, listener: listener, at: now)
             }
-            if !receive(open, by: kind, index, bytes, &reader, at: now) {
+            if !receive(open, by: kind, in: database, index, bytes, &reader, at: now) {
                 counters.uneditedShape.add(1)
                 lane.receivedNothing(
                     open, from: open.destination, .succeeded, client: client, listener: listener, at: now)
@@ -217,7 +226,7 @@ extension RedisSession {
             case .settle(let open):
                 lane.settled(
                     open, outcome, client: client, listener: listener, causality: &causality, at: now)
-            case .receive(let open, _):
+            case .receive(let open, _, _):
                 lane.receivedNothing(
                     open, from: open.destination, outcome, client: client, listener: listener, at: now)
             case nil:

@@ -90,7 +90,7 @@ extension RedisSession {
             let kind = RedisCommandTable.shared.commands[Int(currentCommand)].kind
             let open = openReceive(arguments, bytes, at: now)
             if let open, !open.isInspection { causality.readSent() }
-            expectReply(to: currentCommand, open.map { .receive($0, kind) }, at: now)
+            expectReply(to: currentCommand, open.map { .receive($0, kind, database: database) }, at: now)
         case .acknowledge, .delete:
             let open = openSettle(arguments, bytes, at: now)
             expectReply(to: currentCommand, open.map { .settle($0) }, at: now)
@@ -199,9 +199,9 @@ extension RedisSession {
     }
 
     /// A stream by the name and the database, a channel by the name alone: channels belong to no database.
-    func destination(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Destination {
+    func destination(_ bytes: Span<UInt8>, _ range: Range<Int>, in database: Int? = nil) -> Destination {
         var destination = lane.destination(bytes, range)
-        destination.hash ^= UInt64(bitPattern: Int64(database)) &* 0xd6e8_feb8_6659_fd93
+        destination.hash ^= UInt64(bitPattern: Int64(database ?? self.database)) &* 0xd6e8_feb8_6659_fd93
         return destination
     }
 
@@ -217,7 +217,11 @@ extension RedisSession {
         case .on:
             break
         case .off:
-            return answeredInSilence(operation, at: now)
+            // Redis answers RESET all the same, and its silence ends.
+            guard RedisCommandTable.shared.commands[Int(command)].kind == .reset else {
+                return answeredInSilence(operation, at: now)
+            }
+            replyMode = .on
         case .skipNext:
             replyMode = .on
             return answeredInSilence(operation, at: now)

@@ -48,6 +48,7 @@ public struct RedisSession: SessionMachine {
         case skipNext
     }
 
+    /// A session that stands before the first byte of both directions.
     public init(lane: Lane, listener: ListenerProfile, counters: RedisCounters, peer: ClientPeer = .unknown) {
         self.lane = lane
         self.listener = listener
@@ -55,18 +56,21 @@ public struct RedisSession: SessionMachine {
         causality = Causality(lane.shared.causality, peer, lane.shared.clients)
     }
 
+    /// No reply is awaited and no frame is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
         opaque != nil || (pending.isEmpty && !requests.isInsideFrame && !replies.isInsideFrame)
     }
 
+    /// An error reply, `-ERR tacho: reason`.
     public static func refusal(_ reason: String) -> ByteBuffer {
         ByteBuffer(bytes: RESPWriter.error("ERR tacho: \(reason)"))
     }
 
+    /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
-        guard opaque == nil else { return SessionOutput(toUpstream: bytes) }
         var buffer = bytes
         let start = requests.join(&buffer)
+        guard opaque == nil else { return SessionOutput(toUpstream: buffer) }
         do throws(RESPError) {
             try scanRequests(buffer.readableBytesUInt8Span, from: start, at: now)
         } catch {
@@ -77,32 +81,36 @@ public struct RedisSession: SessionMachine {
         return SessionOutput(toUpstream: release(buffer, split.passing), becameOpaque: opaque)
     }
 
+    /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
-        guard opaque == nil else { return SessionOutput(toClient: bytes) }
         var buffer = bytes
         let start = replies.join(&buffer)
+        guard opaque == nil else { return SessionOutput(toClient: buffer) }
         do throws(RESPError) {
             try scanReplies(buffer.readableBytesUInt8Span, from: start, at: now)
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
         return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
     }
 
+    /// What was kept of an unfinished command.
     public mutating func clientFinished(at now: Instant) -> SessionOutput {
         var rest = ByteBuffer()
         _ = requests.join(&rest)
         return SessionOutput(toUpstream: rest.readableBytes > 0 ? rest : nil)
     }
 
+    /// What was kept of an unfinished reply.
     public mutating func upstreamFinished(at now: Instant) -> SessionOutput {
         var rest = ByteBuffer()
         _ = replies.join(&rest)
         return SessionOutput(toClient: rest.readableBytes > 0 ? rest : nil)
     }
 
+    /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
         abandon(as: .disconnected, at: now)
         causality.closed()

@@ -71,6 +71,7 @@ struct Inference {
 ///
 /// Names are compared as a whole, without regard to the case of ASCII letters.
 public struct CorrelationFields: Sendable, Equatable {
+    /// As they were given.
     public let names: [String]
     private let spelled: [[UInt8]]
     /// Bit n is set when a name has n bytes: most fields are told apart by that alone.
@@ -78,6 +79,7 @@ public struct CorrelationFields: Sendable, Equatable {
 
     /// Longest name that is compared, in bytes.
     public static let nameBytesMax = 63
+    /// The names in common use.
     public static let standard = CorrelationFields(
         ["correlationid", "correlation_id", "correlationId", "x-correlation-id", "x_correlation_id"])
 

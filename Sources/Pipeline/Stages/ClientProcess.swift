@@ -9,6 +9,7 @@ public struct ClientPeer: Sendable, Hashable {
     /// Whether the client's own name tells apart what has the same key.
     public var isRefinedByName: Bool
 
+    /// Nothing is known: the connection stands for itself.
     public static let unknown = ClientPeer(key: nil, isRefinedByName: false)
 
     /// A process on this machine: its number and when it began, since numbers are used again.
@@ -44,6 +45,7 @@ public final class ClientProcesses: Sendable {
 
     private static let clientsMax = 4_096
 
+    /// No clients yet.
     public init() {}
 
     /// A connection has come.

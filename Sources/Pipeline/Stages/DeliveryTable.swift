@@ -3,11 +3,16 @@ public import Telemetry
 /// Which delivery: a message of a stream in the hands of a group. Hashes stand for the names so that a key is flat and
 /// stays distinct for destinations beyond the cap of the name table.
 public struct DeliveryKey: Hashable, Sendable {
+    /// Hash of the stream, its database and its listener.
     public var stream: UInt64
+    /// Hash of the group.
     public var group: UInt64
+    /// First half of the entry id.
     public var milliseconds: UInt64
+    /// Second half of the entry id.
     public var sequence: UInt64
 
+    /// The delivery of entry `milliseconds-sequence` of a stream to a group.
     public init(stream: UInt64, group: UInt64, milliseconds: UInt64, sequence: UInt64) {
         self.stream = stream
         self.group = group
@@ -22,10 +27,15 @@ public struct DeliveryKey: Hashable, Sendable {
 public struct OpenDelivery: Sendable {
     /// Where it was read: number of the listener, for the labels.
     public var listener: UInt32
+    /// The stream.
     public var destination: NameID
+    /// The group.
     public var group: NameID
+    /// The consumer's own name inside its group.
     public var consumer: NameID
+    /// The name of the client's connection.
     public var client: NameID
+    /// When its bytes were handed on; the start of the process span.
     public var deliveredAt: Instant
     /// What the message carried; `.none` ids when it carried nothing valid.
     public var creation: TraceContext?
@@ -33,10 +43,15 @@ public struct OpenDelivery: Sendable {
     public var dwell: SpanID = .none
     /// The process span to be: its id is fixed now, so that what happens meanwhile can name it as parent.
     public var process: TraceContext
+    /// 1 for the first delivery.
     public var attempt: UInt32
+    /// Bytes of all field names and values, without those that were injected.
     public var bodySize: Int64
+    /// From publish to delivery; `Int64.min` when unknown.
     public var queueNanoseconds: Int64
+    /// The conversation id is the trace id's text form.
     public var conversationIsTraceID: Bool
+    /// The application's own correlation id.
     public var conversation: String?
     /// The client that has it, where causes are inferred.
     var holder: Holder?

@@ -7,11 +7,13 @@ public import Telemetry
 public struct IdentifierSource: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
+    /// Begins at `seed`, 256 bits from outside; the all-zero seed, which the generator could not leave, is replaced.
     public init(seed: (UInt64, UInt64, UInt64, UInt64)) {
         // The all-zero state is the one that the generator cannot leave.
         state = seed == (0, 0, 0, 0) ? (1, 2, 3, 4) : seed
     }
 
+    /// The next 64 random bits.
     public mutating func next() -> UInt64 {
         let scrambled = Self.rotate(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17
@@ -24,11 +26,13 @@ public struct IdentifierSource: RandomNumberGenerator, Sendable {
         return scrambled
     }
 
+    /// A new trace id, never all zero.
     public mutating func traceID() -> TraceID {
         let id = TraceID(high: next(), low: next())
         return id.isValid ? id : TraceID(high: 0, low: 1)
     }
 
+    /// A new span id, never zero.
     public mutating func spanID() -> SpanID {
         let value = next()
         return SpanID(value == 0 ? 1 : value)
@@ -59,6 +63,7 @@ public enum InjectionMark {
         return SpanID(high | check(high, traceID))
     }
 
+    /// Whether a Tachograph wrote this context.
     @inline(__always)
     public static func isPresent(in context: TraceContext) -> Bool {
         let high = context.spanID.value & ~checkMask

@@ -2,9 +2,12 @@
 ///
 /// Durations come from the monotonic reading, time stamps from the wall clock; nothing in this module asks for the time.
 public struct Instant: Hashable, Sendable {
+    /// From a clock that never goes back; its zero means nothing.
     public var monotonicNanoseconds: UInt64
+    /// Since 1970-01-01T00:00:00Z.
     public var unixNanoseconds: UInt64
 
+    /// Both readings, taken together.
     public init(monotonicNanoseconds: UInt64, unixNanoseconds: UInt64) {
         self.monotonicNanoseconds = monotonicNanoseconds
         self.unixNanoseconds = unixNanoseconds

@@ -68,7 +68,9 @@ extension Lane {
     }
 
     /// A message pushed to a subscriber. Nobody settles it, so the span covers our own passage only.
-    func pushed(_ destination: Destination, bodySize: Int64, client: NameID, listener: ListenerProfile, at now: Instant) {
+    func pushed(
+        _ destination: Destination, bodySize: Int64, client: NameID, listener: ListenerProfile, at now: Instant
+    ) {
         let route = route(listener, processOperation, .process, destination)
         countMessages(route, 1)
         let context = rootContext()
@@ -107,7 +109,8 @@ extension Lane {
         if let creation = message.context, shared.consumerRelation == .parent {
             process = TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
-                flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: creation.flags.contains(.random)))
+                flags: flags(
+                    sampled: shared.sampler.keeps(childOf: creation), random: creation.flags.contains(.random)))
         } else if let creation = message.context {
             process = TraceContext(
                 traceID: identifiers.traceID(), spanID: identifiers.spanID(),
@@ -199,8 +202,9 @@ extension Lane {
     /// From the time in the entry id to now. Ids that an application made up are mostly no times at all.
     private func queueNanoseconds(_ message: Delivered, _ now: Instant) -> Int64 {
         let nowMilliseconds = now.unixNanoseconds / 1_000_000
-        let plausible = Self.earliestPlausibleMilliseconds...(nowMilliseconds + Self.clockSkewMilliseconds)
-        guard plausible.contains(message.milliseconds) else { return .min }
+        guard message.milliseconds >= Self.earliestPlausibleMilliseconds,
+            message.milliseconds <= nowMilliseconds + Self.clockSkewMilliseconds
+        else { return .min }
         return Int64(now.unixNanoseconds) - Int64(message.milliseconds) * 1_000_000
     }
 

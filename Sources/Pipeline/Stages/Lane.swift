@@ -8,22 +8,32 @@ public import Telemetry
 public final class Lane {
     /// What all lanes have in common.
     public struct SharedState: Sendable {
+        /// Streams and channels; its capacity bounds the labels.
         public var destinations: NameTable
         /// Consumers, clients and error types.
         public var names: NameTable
+        /// Consumer groups.
         public var groups: NameTable
+        /// What spans have in common.
         public var catalog: SpanCatalog
+        /// Messages that wait for their acknowledgement, on whichever loop they were read.
         public var deliveries: OpenDeliveries
+        /// Decides which traces are kept.
         public var sampler: Sampler
+        /// Where finished spans go.
         public var sink: any SpanSink
+        /// How the span of a single delivered message is tied to its publishing span.
         public var consumerRelation: ConsumerRelation
+        /// Whether causes are inferred.
         public var causality: CausalityMode
+        /// Where applications put their correlation ids.
         public var correlationFields: CorrelationFields
         /// What connections of one client have in common.
         public let clients = ClientProcesses()
         /// Whether the time in the queue is a span of the bus's own.
         public var busSpans: Bool
 
+        /// All parts are given; only the relation has a usual value.
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
@@ -44,7 +54,9 @@ public final class Lane {
         }
     }
 
+    /// By number.
     public let listeners: [ListenerProfile]
+    /// What this event loop counts into.
     public let metrics: MetricsShard
     let shared: SharedState
     var identifiers: IdentifierSource
@@ -66,6 +78,7 @@ public final class Lane {
     private static let errorBytesMax = 32
     private static let errorNamesMax = 64
 
+    /// A lane for one event loop. `seed` begins its ids and must differ from lane to lane.
     public init(
         shared: SharedState, listeners: [ListenerProfile], metrics: MetricsShard,
         seed: (UInt64, UInt64, UInt64, UInt64)

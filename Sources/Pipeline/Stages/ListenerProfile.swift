@@ -10,14 +10,18 @@ public struct ListenerProfile: Sendable {
     public var service: String
     /// `messaging.system`.
     public var system: String
+    /// What spans and metrics name as the server.
     public var broker: BrokerAddress
+    /// Which published messages get a context.
     public var inject: InjectionRule
+    /// What consumers see of it.
     public var deliver: DeliveryRule
     /// The largest frame in bytes that is held so that it can be edited; larger ones pass unedited.
     public var frameBytesMax: Int
     /// The most commands of one connection that may wait for a reply and still be followed.
     public var pendingRepliesMax: Int
 
+    /// The rules and limits have usual values.
     public init(
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,

@@ -20,6 +20,7 @@ public final class OpenDeliveries: Sendable {
 
     private static let shardCount = 16
 
+    /// Room for about `capacity` deliveries, each of which may stay open for `unsettledNanoseconds`.
     public init(capacity: Int, unsettledNanoseconds: UInt64) {
         self.unsettledNanoseconds = unsettledNanoseconds
         shards = (0..<Self.shardCount).map { _ in Shard(capacity: max(1, capacity / Self.shardCount)) }

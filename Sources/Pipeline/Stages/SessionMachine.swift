@@ -29,17 +29,21 @@ public protocol SessionCounters: AnyObject {
 
 /// What one input leads to.
 public struct SessionOutput: Sendable {
+    /// Bytes to be written to the upstream; nil for none.
     public var toUpstream: ByteBuffer?
+    /// Bytes to be written to the client; nil for none.
     public var toClient: ByteBuffer?
     /// The session has just become opaque; said once, for the log.
     public var becameOpaque: OpaqueReason?
 
+    /// By default nothing at all.
     public init(toUpstream: ByteBuffer? = nil, toClient: ByteBuffer? = nil, becameOpaque: OpaqueReason? = nil) {
         self.toUpstream = toUpstream
         self.toClient = toClient
         self.becameOpaque = becameOpaque
     }
 
+    /// Nothing to write and nothing to say.
     public static let nothing = SessionOutput()
 }
 

@@ -77,7 +77,8 @@ public struct SpanMetricsPage: Sendable {
 
     private func labels(_ key: Key) -> String {
         let pairs = [
-            ("service_name", service), ("span_name", key.spanName), ("span_kind", key.kind), ("status_code", key.status),
+            ("service_name", service), ("span_name", key.spanName), ("span_kind", key.kind),
+            ("status_code", key.status),
         ]
         return pairs.map { "\($0)=\"\(ExpositionWriter.escaped($1, quotes: true))\"" }.joined(separator: ",")
     }

@@ -5,6 +5,7 @@ import Synchronization
 /// Destinations, groups, consumers and error types come from the wire, so the table is bounded: past `capacity`
 /// every new text becomes `_other`. Event loops keep their own cache in front of it and come here on a miss only.
 public final class NameTable: Sendable {
+    /// What every text beyond the capacity reads as.
     public static let overflowText = "_other"
     /// Places that the empty text and `_other` take up.
     public static let reserved = 2
@@ -14,9 +15,11 @@ public final class NameTable: Sendable {
         var numbers: [String: UInt32]
     }
 
+    /// The most texts, the reserved ones included.
     public let capacity: Int
     private let state: Mutex<State>
 
+    /// A table with nothing but the reserved texts.
     public init(capacity: Int) {
         self.capacity = capacity
         state = Mutex(State(texts: ["", Self.overflowText], numbers: ["": 0, Self.overflowText: 1]))
@@ -34,6 +37,7 @@ public final class NameTable: Sendable {
         }
     }
 
+    /// The text that has this number.
     public func text(of name: NameID) -> String {
         state.withLock { $0.texts[Int(name.index)] }
     }
@@ -49,8 +53,10 @@ public final class SpanCatalog: Sendable {
 
     private let state = Mutex(State())
 
+    /// An empty catalog.
     public init() {}
 
+    /// The number of `descriptor`, given out now if it is new.
     public func intern(_ descriptor: SpanDescriptor) -> SpanDescriptorID {
         state.withLock { state in
             if let number = state.numbers[descriptor] { return SpanDescriptorID(index: number) }
@@ -61,6 +67,7 @@ public final class SpanCatalog: Sendable {
         }
     }
 
+    /// The descriptor that has this number.
     public func descriptor(_ id: SpanDescriptorID) -> SpanDescriptor {
         state.withLock { $0.descriptors[Int(id.index)] }
     }

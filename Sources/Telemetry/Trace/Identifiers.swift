@@ -2,16 +2,21 @@
 ///
 /// The all-zero value is the absence of a trace (W3C Trace Context, section 3.2.2.3 declares it invalid).
 public struct TraceID: Hashable, Sendable {
+    /// The first 8 bytes, big-endian.
     public var high: UInt64
+    /// The last 8 bytes, big-endian.
     public var low: UInt64
 
+    /// The absence of a trace.
     public static let none = TraceID(high: 0, low: 0)
 
+    /// A trace id of these two words.
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
+    /// Whether there is a trace.
     public var isValid: Bool { high != 0 || low != 0 }
 
     /// The 56 bits that consistent probability sampling calls the trace's randomness
@@ -26,14 +31,18 @@ extension TraceID: CustomStringConvertible {
 
 /// A 64-bit span id; zero is the absence of a span.
 public struct SpanID: Hashable, Sendable {
+    /// The 8 bytes, big-endian.
     public var value: UInt64
 
+    /// The absence of a span.
     public static let none = SpanID(0)
 
+    /// A span id of these 8 bytes.
     public init(_ value: UInt64) {
         self.value = value
     }
 
+    /// Whether there is a span.
     public var isValid: Bool { value != 0 }
 }
 
@@ -44,12 +53,15 @@ extension SpanID: CustomStringConvertible {
 
 /// The flags byte of a trace context. Bits are tested, never compared (W3C Trace Context level 2, section 3.2.2.5).
 public struct TraceFlags: OptionSet, Hashable, Sendable {
+    /// The byte as it is written.
     public let rawValue: UInt8
 
+    /// Any byte: bits that we do not know are kept until they are masked.
     public init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
+    /// The span that wrote the context was kept.
     public static let sampled = TraceFlags(rawValue: 0x01)
     /// The low 7 bytes of the trace id are random.
     public static let random = TraceFlags(rawValue: 0x02)

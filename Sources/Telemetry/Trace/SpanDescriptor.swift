@@ -14,8 +14,10 @@ public struct SpanDescriptor: Hashable, Sendable {
     public var template: String
     /// `messaging.consumer.group.name`; empty when there is none.
     public var group: String
+    /// `server.*` and `network.peer.*`.
     public var broker: BrokerAddress
 
+    /// A template or a group that does not apply is empty.
     public init(
         service: String, system: String, operation: String, operationType: OperationType?, destination: String,
         template: String = "", group: String = "", broker: BrokerAddress
@@ -50,6 +52,7 @@ public struct BrokerAddress: Hashable, Sendable {
     /// `network.peer.port`; 0 when unknown.
     public var peerPort: Int
 
+    /// A peer that is not known is empty and 0.
     public init(server: String, port: Int, peer: String = "", peerPort: Int = 0) {
         self.server = server
         self.port = port
@@ -69,8 +72,10 @@ public enum OperationType: String, Sendable, Hashable {
 
 /// The number of a `SpanDescriptor` in the `SpanCatalog`.
 public struct SpanDescriptorID: Hashable, Sendable {
+    /// Position in the catalog.
     public let index: UInt32
 
+    /// Names what stands at `index`.
     public init(index: UInt32) {
         self.index = index
     }
@@ -78,8 +83,10 @@ public struct SpanDescriptorID: Hashable, Sendable {
 
 /// The number of a short text (error type, consumer, client, destination, group) in the `NameTable`.
 public struct NameID: Hashable, Sendable {
+    /// Position in the table.
     public let index: UInt32
 
+    /// Names what stands at `index`.
     public init(index: UInt32) {
         self.index = index
     }

@@ -5,14 +5,21 @@
 /// is turned into protobuf on the export thread. Optional numbers use a sentinel so that the record stays flat; the
 /// rare rest lives in `SpanDetail`.
 public struct SpanRecord: Sendable {
+    /// Operation, destination, group and broker.
     public var descriptor: SpanDescriptorID
+    /// The OTLP span kind.
     public var kind: SpanKind
+    /// The flags of the span's own context.
     public var flags: TraceFlags
+    /// The trace that the span belongs to.
     public var traceID: TraceID
+    /// The span itself.
     public var spanID: SpanID
     /// `.none` makes the span a root.
     public var parentSpanID: SpanID = .none
+    /// Since 1970-01-01T00:00:00Z.
     public var startUnixNanoseconds: UInt64
+    /// Since 1970-01-01T00:00:00Z; not before the start.
     public var endUnixNanoseconds: UInt64
     /// `.none` when the operation succeeded; otherwise the interned `error.type`.
     public var error: NameID = .none
@@ -38,8 +45,10 @@ public struct SpanRecord: Sendable {
     public var conversationIsTraceID = false
     /// How the parent was found, if no context told it.
     public var causality = SpanCausality.none
+    /// What few spans have; nil for most.
     public var detail: SpanDetail?
 
+    /// What every span has. Everything else starts out as absent.
     public init(
         descriptor: SpanDescriptorID, kind: SpanKind, traceID: TraceID, spanID: SpanID, flags: TraceFlags,
         startUnixNanoseconds: UInt64, endUnixNanoseconds: UInt64
@@ -57,13 +66,16 @@ public struct SpanRecord: Sendable {
 /// Another message's context, with what is known of that message (semantic conventions: what differs between the
 /// messages of a batch goes on the links).
 public struct SpanLink: Sendable, Hashable {
+    /// The context that the other message carries.
     public var context: TraceContext
+    /// The broker's id of the other message.
     public var messageID: MessageID
     /// As in `SpanRecord.queueNanoseconds`.
     public var queueNanoseconds: Int64
     /// The other message may have caused this one (`tacho.causality` = `candidate`); which did is not known.
     public var isCandidate: Bool
 
+    /// By default only the context is known.
     public init(
         context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min, isCandidate: Bool = false
     ) {
@@ -87,6 +99,7 @@ public final class SpanDetail: Sendable {
     /// What went wrong, for the status message. Never holds arguments of a command.
     public let statusMessage: String?
 
+    /// By default nothing.
     public init(
         moreLinks: [SpanLink] = [], droppedLinkCount: UInt32 = 0, conversationID: String? = nil,
         traceState: String? = nil, statusMessage: String? = nil
@@ -107,6 +120,7 @@ public enum MessageID: Hashable, Sendable {
 }
 
 extension MessageID: CustomStringConvertible {
+    /// `milliseconds-sequence`, or nothing.
     public var description: String {
         switch self {
         case .none: ""
@@ -140,6 +154,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     /// The session became opaque, or the process stopped, before the end could be seen.
     case unobserved
 
+    /// The value of `tacho.outcome`, and of the `reason` label where an outcome is counted.
     public var text: String {
         switch self {
         case .unremarkable: ""

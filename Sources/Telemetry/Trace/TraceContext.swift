@@ -3,16 +3,21 @@
 /// Reads and writes the `traceparent` text form (W3C Trace Context level 2, section 3.2). It knows nothing of
 /// carriers: where the text sits in a message is the binding's business.
 public struct TraceContext: Hashable, Sendable {
+    /// The trace.
     public var traceID: TraceID
+    /// The span that wrote the context.
     public var spanID: SpanID
+    /// Whether that span was kept, and whether the trace id is random.
     public var flags: TraceFlags
 
+    /// A context with these parts; whether they are valid is for the caller to know.
     public init(traceID: TraceID, spanID: SpanID, flags: TraceFlags) {
         self.traceID = traceID
         self.spanID = spanID
         self.flags = flags
     }
 
+    /// Whether the span that wrote the context was kept.
     public var isSampled: Bool { flags.contains(.sampled) }
 
     /// The length of the version 00 text form in bytes.
@@ -69,6 +74,7 @@ public struct TraceContext: Hashable, Sendable {
 }
 
 extension TraceContext: CustomStringConvertible {
+    /// The version 00 text form.
     public var description: String {
         String(unsafeUninitializedCapacity: Self.textLength) { text in
             var position = 0

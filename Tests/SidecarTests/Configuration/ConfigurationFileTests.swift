@@ -1,5 +1,6 @@
-import Pipeline
 import Logging
+import Pipeline
+import Proxy
 import Testing
 
 @testable import Sidecar

@@ -38,7 +38,9 @@ struct SpanMetricsPageTests {
         #expect(duration.first?.hasSuffix(#",le="5.0"} 1"#) == true)
         #expect(duration.contains { $0.hasSuffix(#",le="50.0"} 2"#) })
         #expect(duration.contains { $0.hasSuffix(#",le="+Inf"} 2"#) })
-        #expect(duration.contains { $0.hasPrefix("traces_span_metrics_duration_milliseconds_sum") && $0.hasSuffix(" 32.0") })
+        #expect(
+            duration.contains { $0.hasPrefix("traces_span_metrics_duration_milliseconds_sum") && $0.hasSuffix(" 32.0") }
+        )
     }
 
     @Test func nothingCountedIsAPageOfHeadersAlone() {

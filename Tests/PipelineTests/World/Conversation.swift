@@ -1,0 +1,89 @@
+import NIOCore
+import Pipeline
+
+/// One client's connection as a transcript: what goes in on one side, and what came out on the other.
+final class Conversation {
+    let world: World
+    private(set) var session: RedisSession
+    private(set) var opaque: OpaqueReason?
+
+    init(world: World, session: RedisSession) {
+        self.world = world
+        self.session = session
+    }
+
+    /// What goes on to the upstream when the client sends this.
+    @discardableResult
+    func client(_ text: String) -> String { Self.text(client(Array(text.utf8))) }
+
+    /// What goes on to the client when the upstream sends this.
+    @discardableResult
+    func upstream(_ text: String) -> String { Self.text(upstream(Array(text.utf8))) }
+
+    func client(_ bytes: [UInt8]) -> [UInt8] {
+        let output = session.receiveFromClient(ByteBuffer(bytes: bytes), at: world.now)
+        note(output)
+        return Self.bytes(output.toUpstream)
+    }
+
+    func upstream(_ bytes: [UInt8]) -> [UInt8] {
+        let output = session.receiveFromUpstream(ByteBuffer(bytes: bytes), at: world.now)
+        note(output)
+        return Self.bytes(output.toClient)
+    }
+
+    func clientFinished() -> String { Self.text(Self.bytes(session.clientFinished(at: world.now).toUpstream)) }
+
+    func upstreamFinished() -> String { Self.text(Self.bytes(session.upstreamFinished(at: world.now).toClient)) }
+
+    func close() { session.closed(at: world.now) }
+
+    var isIdle: Bool { session.isIdle }
+
+    private func note(_ output: SessionOutput) {
+        if let reason = output.becameOpaque { opaque = reason }
+    }
+
+    private static func bytes(_ buffer: ByteBuffer?) -> [UInt8] { buffer.map { Array($0.readableBytesView) } ?? [] }
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
+
+/// A conversation written down, to be run again with its bytes arriving in other pieces.
+struct Script {
+    enum Step {
+        case client(String)
+        case upstream(String)
+    }
+
+    var steps: [Step]
+
+    /// Everything that one run lets an outsider see.
+    struct Recording: Equatable {
+        var toUpstream = ""
+        var toClient = ""
+        var spans: [String] = []
+        var opaque: OpaqueReason?
+    }
+
+    /// Runs all steps on one connection of a new world, each step cut into pieces by `cut`.
+    func run(in world: World, cut: ([UInt8]) -> [ArraySlice<UInt8>]) -> Recording {
+        var recording = Recording()
+        var toUpstream: [UInt8] = []
+        var toClient: [UInt8] = []
+        let conversation = world.connect()
+        for step in steps {
+            switch step {
+            case .client(let text):
+                for piece in cut(Array(text.utf8)) { toUpstream += conversation.client(Array(piece)) }
+            case .upstream(let text):
+                for piece in cut(Array(text.utf8)) { toClient += conversation.upstream(Array(piece)) }
+            }
+        }
+        recording.toUpstream = String(decoding: toUpstream, as: UTF8.self)
+        recording.toClient = String(decoding: toClient, as: UTF8.self)
+        recording.spans = world.spans()
+        recording.opaque = conversation.opaque
+        return recording
+    }
+}

@@ -1,0 +1,117 @@
+import NIOCore
+import Pipeline
+import Synchronization
+import Telemetry
+import Testing
+
+/// A lane with everything around it that is not under test: collected spans, metrics, and a clock that stands still
+/// until the test moves it.
+final class World {
+    let registry = MetricsRegistry()
+    let deliveries: OpenDeliveries
+    let lane: Lane
+    /// 2023-11-14T22:13:20Z.
+    static let startUnixMilliseconds: UInt64 = 1_700_000_000_000
+
+    static let seed: (UInt64, UInt64, UInt64, UInt64) = (
+        0x1234_5678_9abc_def1, 0x0fed_cba9_8765_4321, 0x1357_9bdf_0246_8ace, 0xfdb9_7531_eca8_6420
+    )
+
+    private(set) var now = Instant(
+        monotonicNanoseconds: 1_000_000_000, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
+    private let shared: Lane.SharedState
+    private let collected = CollectedSpans()
+    private let profile: ListenerProfile
+    private var counters: RedisCounters?
+    private var idNames = SpanIDNames()
+
+    init(
+        inject: InjectionRule = .always, deliver: DeliveryRule = .keep,
+        sampler: SamplerChoice = .parentBased(root: .alwaysOn), relation: ConsumerRelation = .parent,
+        frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
+        unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000
+    ) {
+        deliveries = OpenDeliveries(
+            capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
+        shared = Lane.SharedState(
+            destinations: NameTable(capacity: destinationsMax + NameTable.reserved), names: NameTable(capacity: 1_000),
+            groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
+            sampler: Sampler(sampler), sink: collected, consumerRelation: relation)
+        profile = ListenerProfile(
+            number: 0, name: "redis", service: "shop", system: "redis",
+            broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
+            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax)
+        lane = Lane(shared: shared, listeners: [profile], metrics: registry.makeShard(), seed: Self.seed)
+    }
+
+    /// One more client connection with its upstream connection.
+    func connect() -> Conversation {
+        let counters = counters ?? RedisCounters(lane: lane, listener: profile)
+        self.counters = counters
+        return Conversation(world: self, session: RedisSession(lane: lane, listener: profile, counters: counters))
+    }
+
+    func advance(milliseconds: UInt64) {
+        now.monotonicNanoseconds += milliseconds * 1_000_000
+        now.unixNanoseconds += milliseconds * 1_000_000
+    }
+
+    /// Sets the wall clock alone, as an administrator may.
+    func setWallClock(unixMilliseconds: UInt64) {
+        now.unixNanoseconds = unixMilliseconds * 1_000_000
+    }
+
+    /// Gives the ids of a context that the test itself brings in a name for the lines of spans.
+    func know(_ text: String, as name: String) {
+        guard let context = TraceContext(parsing: Array(text.utf8).span) else {
+            Issue.record("the test's own context is not valid: \(text)")
+            return
+        }
+        idNames.set(context.traceID, name)
+        idNames.set(context.spanID, name)
+    }
+
+    /// The spans that have ended since the last call, one line each.
+    func spans() -> [String] {
+        lane.flush()
+        let records = collected.take()
+        return records.map { SpanLine($0, shared, &idNames).text }
+    }
+
+    func records() -> [SpanRecord] {
+        lane.flush()
+        return collected.take()
+    }
+
+    /// The sum of all series of a metric whose labels contain `part`.
+    func metric(_ name: String, _ part: String = "") -> Double {
+        exposition().split(separator: "\n").reduce(0) { sum, line in
+            guard line.hasPrefix(name + "{") || line.hasPrefix(name + " "), part.isEmpty || line.contains(part),
+                let value = line.split(separator: " ").last
+            else { return sum }
+            return sum + (Double(value) ?? 0)
+        }
+    }
+
+    func exposition() -> String {
+        String(decoding: registry.render(.prometheusText), as: UTF8.self)
+    }
+}
+
+/// A sink that keeps everything.
+private final class CollectedSpans: SpanSink {
+    private let spans = Mutex<[SpanRecord]>([])
+
+    func offer(_ batch: inout [SpanRecord]) {
+        let offered = batch
+        spans.withLock { $0 += offered }
+        batch.removeAll(keepingCapacity: true)
+    }
+
+    func take() -> [SpanRecord] {
+        spans.withLock { spans in
+            defer { spans = [] }
+            return spans
+        }
+    }
+}
