@@ -47,6 +47,7 @@ public enum Topology {
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: exporter.queue,
             consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
+            causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields,
             sampling: sampling, provisional: provisional)
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)

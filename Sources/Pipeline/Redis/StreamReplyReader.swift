@@ -10,14 +10,16 @@ struct StreamReplyReader {
     /// Where the frame starts in the buffer.
     let base: Int
     let strips: Bool
+    let correlationFields: CorrelationFields
     /// The entries found since the last `take`.
     private(set) var messages: [Delivered] = []
     private(set) var strippedCount: UInt64 = 0
 
-    init(tokens: [RESPToken], base: Int, strips: Bool) {
+    init(tokens: [RESPToken], base: Int, strips: Bool, correlationFields: CorrelationFields = .standard) {
         self.tokens = tokens
         self.base = base
         self.strips = strips
+        self.correlationFields = correlationFields
     }
 
     mutating func take() -> [Delivered] {
@@ -85,7 +87,7 @@ struct StreamReplyReader {
             if message.context == nil, ContextFields.isTraceParent(bytes, nameRange) {
                 message.context = TraceContext(parsing: bytes.extracting(value))
                 contextAt = name
-            } else if conversation == nil, ContextFields.isCorrelation(bytes, nameRange), !value.isEmpty {
+            } else if conversation == nil, correlationFields.contains(bytes, nameRange), !value.isEmpty {
                 conversation = value
             } else if traceState == nil, ContextFields.isTraceState(bytes, nameRange), !value.isEmpty {
                 traceState = value
@@ -97,37 +99,52 @@ struct StreamReplyReader {
             let ours = contextAt..<end
             if let added = added(context, ours, bytes) {
                 for token in ours { message.bodySize &-= Int64(range(token).count) }
-                if added == .contextAndCorrelation { conversation = nil }
+                // The application's own stands in front of ours, and then we add none.
+                if let correlation = added.correlation {
+                    let value = range(correlation + 1)
+                    conversation = context.traceID.isText(bytes, value) ? nil : value
+                }
                 if strips { remove(ours, from: fields, &splices) }
             }
         }
-        if let conversation { message.conversation = ContextFields.text(bytes, conversation) }
         if let traceState, message.context?.isSampled == true {
             message.traceState = ContextFields.text(bytes, traceState)
+        }
+        if let conversation {
+            let text = ContextFields.text(bytes, conversation)
+            message.conversation = text
+            message.conversationIsExact = ContextFields.isText(text, bytes, conversation)
         }
         messages.append(message)
     }
 
-    private enum Added {
-        case context
-        case contextAndCorrelation
+    /// What injection has appended to an entry.
+    private struct Added {
+        /// The token of the name of our correlation id.
+        var correlation: Int?
     }
 
     /// Whether these last fields are those that injection appends: our mark in the context, and behind it at most a
-    /// tracestate and the correlation id that goes with it, in this order. Nil if not.
+    /// tracestate, the correlation id and the id of the cause, in this order. Nil if not.
     private func added(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Added? {
         guard InjectionMark.isPresent(in: context) else { return nil }
+        var added = Added()
         var name = fields.lowerBound + 2
         if name < fields.upperBound, ContextFields.isTraceState(bytes, range(name)),
             ContextFields.isProbability(bytes, range(name + 1))
         {
             name += 2
         }
-        if name == fields.upperBound { return .context }
-        guard name + 2 == fields.upperBound, ContextFields.isCorrelation(bytes, range(name)),
-            context.traceID.isText(bytes, range(name + 1))
-        else { return nil }
-        return .contextAndCorrelation
+        if name < fields.upperBound, ContextFields.isCorrelation(bytes, range(name)) {
+            added.correlation = name
+            name += 2
+        }
+        if name < fields.upperBound, ContextFields.isCausation(bytes, range(name)),
+            RESPText.entryID(bytes, in: range(name + 1)) != nil
+        {
+            name += 2
+        }
+        return name == fields.upperBound ? added : nil
     }
 
     private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {

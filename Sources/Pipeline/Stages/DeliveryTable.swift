@@ -55,6 +55,8 @@ public struct OpenDelivery: Sendable {
     public var conversation: String?
     /// What came with a sampled context, as received.
     public var traceState: String?
+    /// The client that has it, where causes are inferred.
+    var holder: Holder?
 }
 
 /// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.

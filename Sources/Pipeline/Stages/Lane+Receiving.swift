@@ -26,7 +26,7 @@ extension Lane {
     /// Messages of one destination are handed to the consumer.
     func received(
         _ open: OpenReceive, from destination: Destination, _ messages: [Delivered], client: NameID,
-        listener: ListenerProfile, at now: Instant
+        listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let route = route(listener, open.operation, .receive, destination, group: open.group)
         let context = receiveContext(messages, destination.name, at: now)
@@ -55,12 +55,18 @@ extension Lane {
                 let link = SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue)
                 if first == nil { first = link } else if context.isSampled { links.append(link) }
             }
-            if case .leased(let firstDelivery) = open.mode {
+            switch open.mode {
+            case .leased(let firstDelivery):
                 if !firstDelivery { countRedelivered(route) }
                 isRedelivery = isRedelivery || !firstDelivery
                 lease(
                     message, open, destination, queue, firstDelivery: firstDelivery, client: client,
-                    listener: listener, at: now)
+                    listener: listener, causality: &causality, at: now)
+            case .unsettled:
+                guard let cause = message.context ?? (messages.count == 1 ? context : nil) else { continue }
+                causality.handed(cause, message.messageID, correlation(of: message))
+            case .inspection:
+                break
             }
         }
         guard context.isSampled || holdsUnsampled else { return countNotSampled() }
@@ -113,7 +119,7 @@ extension Lane {
     /// Opens the process span of one message that somebody has to acknowledge.
     private func lease(
         _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, firstDelivery: Bool,
-        client: NameID, listener: ListenerProfile, at now: Instant
+        client: NameID, listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let key = DeliveryKey(
             stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
@@ -148,9 +154,15 @@ extension Lane {
                 finish(earlier, message.messageID, as: .redelivered, at: now)
             }
         }
+        delivery.holder = causality.leased(process, message.messageID, correlation(of: message))
         let displaced = shared.deliveries.insert(delivery, for: key)
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
+    }
+
+    private func correlation(of message: Delivered) -> Correlation {
+        guard message.conversationIsExact else { return .none }
+        return Correlation(of: message.context, conversation: message.conversation)
     }
 
     /// One message: its own trace. Several: a trace of their own, kept if any of theirs is.

@@ -4,12 +4,14 @@ import Telemetry
 extension Lane {
     /// The broker has answered an acknowledgement or a deletion: the deliveries it names have ended.
     func settled(
-        _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, at now: Instant
+        _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, causality: inout Causality,
+        at now: Instant
     ) {
         var ended: [OpenDelivery] = []
         if outcome == .succeeded {
             let stream = open.destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
             for message in open.messages { end(message, open, stream, &ended, now) }
+            if !causality.isOff, !ended.isEmpty { causality.settled(ended.lazy.map(\.holder)) }
         }
         let route = route(listener, open.operation, .settle, open.destination, group: open.group)
         let context = settleContext(ended, open.destination.name, at: now)

@@ -24,6 +24,12 @@ public final class Lane {
         public var sink: any SpanSink
         /// How the span of a single delivered message is tied to its publishing span.
         public var consumerRelation: ConsumerRelation
+        /// Whether causes are inferred.
+        public var causality: CausalityMode
+        /// Where applications put their correlation ids.
+        public var correlationFields: CorrelationFields
+        /// What connections of one client have in common.
+        public let clients = ClientProcesses()
         /// Whether the time in the queue is a span of the bus's own.
         public var busSpans: Bool
         /// Decides for traces that begin here.
@@ -36,6 +42,7 @@ public final class Lane {
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
             consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
+            causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard,
             sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil
         ) {
             self.destinations = destinations
@@ -46,6 +53,8 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.causality = causality
+            self.correlationFields = correlationFields
             self.busSpans = busSpans
             self.sampling = sampling ?? SamplingController(SamplingBudget(fixed: sampler))
             self.provisional = provisional
@@ -179,6 +188,7 @@ public final class Lane {
     /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
     func finish(_ delivery: OpenDelivery, _ messageID: MessageID, as outcome: SpanOutcome, at now: Instant) {
         evictions[outcome]?.add(1)
+        delivery.holder?.process.release(delivery.process.spanID)
         let listener = listeners[Int(delivery.listener)]
         let route = processRoute(delivery, listener)
         if outcome == .acknowledged {

@@ -12,7 +12,7 @@ enum ConfigurationKeys {
     /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
     static let protocols = ["redis", "nats", "kafka"]
     /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
-    static let laterPaths: Set = ["resilience", "tracing.causality"]
+    static let laterPaths: Set = ["resilience"]
 
     /// The settings of the process.
     static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: [
@@ -36,6 +36,12 @@ enum ConfigurationKeys {
         ConfigurationKey(
             "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
             "how a process span relates to the publishing span: its child, or a root linked to it"),
+        ConfigurationKey(
+            "tracing.causality", \.tracing.causality, .word(),
+            "whether a message published without a context continues the trace of the message that caused it"),
+        ConfigurationKey(
+            "tracing.correlation_fields", \.tracing.correlationFields, .correlationFields,
+            "fields that hold the application's own correlation id, in any case of letters"),
         ConfigurationKey(
             "tracing.bus_spans", \.tracing.busSpans, .word(),
             "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),

@@ -103,6 +103,10 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Default inferred.
+    public var causality = CausalityMode.inferred
+    /// Fields that hold the application's own correlation id. Default `CorrelationFields.standard`.
+    public var correlationFields = CorrelationFields.standard
     /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
     public enum BusSpans: String, Sendable, CaseIterable {
         case on

@@ -1,4 +1,5 @@
 import Logging
+import Pipeline
 import Proxy
 import Telemetry
 
@@ -147,6 +148,29 @@ extension ValueSyntax where Value == Endpoint {
             show: { .text($0.description) }
         )
     }
+}
+
+extension ValueSyntax where Value == CorrelationFields {
+    static let correlationFields = {
+        let expected = "1 to \(fieldsMax) names of 1 to \(CorrelationFields.nameBytesMax) bytes, separated by commas"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> CorrelationFields in
+                let names = text.split(separator: ",", omittingEmptySubsequences: false).map { name in
+                    String(name.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+                }
+                let isPlain = names.allSatisfy { name in
+                    1...CorrelationFields.nameBytesMax ~= name.utf8.count
+                        && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+                }
+                guard isPlain, names.count <= fieldsMax else { throw ValueRejection(expected: expected, found: text) }
+                return CorrelationFields(names)
+            },
+            show: { .text($0.names.joined(separator: ",")) }
+        )
+    }()
+
+    private static var fieldsMax: Int { 16 }
 }
 
 extension ValueSyntax where Value == OTLPConfiguration.Endpoint {
