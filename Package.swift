@@ -107,12 +107,32 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
+        // Heap blocks per message: `scripts/bench allocations`.
+        .target(name: "AllocationCount", path: "Tests/Bench/AllocationCount"),
+        .executableTarget(
+            name: "allocations",
+            dependencies: [
+                "AllocationCount", "Pipeline", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            path: "Tests/Bench/Allocations", swiftSettings: strict
+        ),
+
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
             dependencies: [
                 "Pipeline", "Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ProxyTests",
+            dependencies: [
+                "Proxy", "Pipeline", "Telemetry",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -143,7 +163,9 @@ let package = Package(
         ),
         .testTarget(
             name: "SidecarTests",
-            dependencies: ["Sidecar", "Telemetry", .product(name: "Logging", package: "swift-log")],
+            dependencies: [
+                "Sidecar", "Pipeline", "Proxy", "Telemetry", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict
         ),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),

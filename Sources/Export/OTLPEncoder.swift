@@ -156,6 +156,20 @@ package struct OTLPEncoder: ~Copyable {
             output.attributeHead(0x4a, SpanAttribute.outcome, textCount: text.utf8.count)
             output.raw(text)
         }
+        if let reason = record.reason {
+            let text = reason.text
+            output.attributeHead(0x4a, SpanAttribute.samplingReason, textCount: text.utf8.count)
+            output.raw(text)
+        }
+        if record.causality != .none { writeCausality(record.causality) }
+    }
+
+    private mutating func writeCausality(_ causality: SpanCausality) {
+        let (rule, confidence) = (causality.rule, causality.confidence)
+        output.attributeHead(0x4a, SpanAttribute.causality, textCount: rule.utf8.count)
+        output.raw(rule)
+        output.attributeHead(0x4a, SpanAttribute.causalityConfidence, textCount: confidence.utf8.count)
+        output.raw(confidence)
     }
 
     @inline(__always)
@@ -196,7 +210,9 @@ package struct OTLPEncoder: ~Copyable {
 
     private mutating func writeLink(_ link: SpanLink) {
         output.byte(0x6a)
-        let length = output.placeholder(1)
+        // A candidate's attributes may need a second byte for the length.
+        let lengthWidth = link.isCandidate ? 2 : 1
+        let length = output.placeholder(lengthWidth)
         output.byte(0x0a)
         output.byte(16)
         output.identifier(link.context.traceID.high)
@@ -208,9 +224,14 @@ package struct OTLPEncoder: ~Copyable {
         if link.queueNanoseconds != .min {
             output.attribute(0x22, SpanAttribute.queueSeconds, Double(link.queueNanoseconds) / 1e9)
         }
+        if link.isCandidate {
+            output.attributeHead(
+                0x22, SpanAttribute.causality, textCount: SpanAttribute.candidate.utf8CodeUnitCount)
+            output.raw(SpanAttribute.candidate)
+        }
         output.byte(0x35)
         output.fixed32(SpanFlagBits.ofLink(link))
-        output.patchLength(at: length, width: 1)
+        output.patchLength(at: length, width: lengthWidth)
     }
 
     /// Field 15 of Span: code 2 is an error.
@@ -232,7 +253,7 @@ package struct OTLPEncoder: ~Copyable {
     /// No span of this record is larger. The constants are the sum of all keys, numbers and lengths, rounded up.
     @inline(__always)
     private mutating func sizeLimit(_ record: borrowing SpanRecord, _ template: SpanTemplates.Template) -> Int {
-        var size = 1024 + template.constant.count + template.peer.count
+        var size = 1088 + template.constant.count + template.peer.count
         size += templates.name(record.client).count
         size += templates.name(record.error).count
         size += templates.name(record.consumer).count

@@ -6,7 +6,12 @@ import NIOPosix
 extension Listener {
     var connectionRefusedCode: Int32 { ECONNREFUSED }
 
-    func unlinkSocket(_ path: String) -> Bool { unlink(path) == 0 }
+    /// Removes a socket file. A connection to a plain file is refused too, but such a file is somebody's data.
+    func unlinkSocket(_ path: String) -> Bool {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return false }
+        return unlink(path) == 0
+    }
 
     /// One line without the addresses that the caller names anyway.
     static func reason(_ error: any Error) -> String {

@@ -99,8 +99,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         metrics.connections.add(1)
         let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
         client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
-        return connect(on: client.eventLoop).flatMapThrowing { upstream in
-            try self.join(client, upstream, bound.value.worker, bound.value.metrics)
+        return connect(on: client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
+            try self.join(client, peer, upstream, bound.value.worker, bound.value.metrics)
         }.flatMapErrorThrowing { error in
             try self.refuse(client, error, bound.value.metrics)
         }
@@ -120,7 +120,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     }
 
     private func join(
-        _ client: any Channel, _ upstream: any Channel, _ worker: Worker, _ metrics: ListenerMetrics
+        _ client: any Channel, _ peer: ClientPeer, _ upstream: any Channel, _ worker: Worker,
+        _ metrics: ListenerMetrics
     ) throws {
         let profile = settings.profile
         let upstreamName = settings.upstream.description
@@ -128,7 +129,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         let report = report
         let relay = Relay(
             machine: Machine(
-                lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self)),
+                lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self),
+                peer: peer),
             worker: worker, metrics: metrics,
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
             onUpstreamLost: {

@@ -38,21 +38,26 @@ final class ProcessAccounts: Sendable {
     /// Adds the values that are computed when somebody asks.
     ///
     /// Spans started are not counted apart: they are those sampled, from one snapshot of the ledger, and those not
-    /// sampled. So the accounts agree in every scrape, however much happens meanwhile.
-    func register(in registry: MetricsRegistry, queue: SpanQueue, deliveries: OpenDeliveries) {
+    /// sampled; a span that waits for its trace to be wanted is neither yet. So the accounts agree in every scrape, however much happens meanwhile.
+    func register(in registry: MetricsRegistry, queue: SpanQueue, shared: Lane.SharedState) {
         registry.onScrape { [weak registry] samples in
             let ledger = queue.snapshot()
-            let notSampled = registry?.total(of: MetricCatalog.spansNotSampled) ?? 0
+            let never = registry?.total(of: MetricCatalog.spansNotSampled) ?? 0
+            let notSampled = never + (shared.provisional?.dismissed ?? 0)
             samples.set(MetricCatalog.spansStarted, value: ledger.sampled + notSampled)
             samples.set(MetricCatalog.spansNotSampled, value: notSampled)
             samples.set(MetricCatalog.spansSampled, value: ledger.sampled)
             samples.set(MetricCatalog.spansExported, value: ledger.exported)
             samples.set(MetricCatalog.spansQueued, value: ledger.queued)
             samples.set(MetricCatalog.spansInFlight, value: ledger.inFlight)
+            for (destination, ratio) in shared.sampling.effectiveRatios {
+                samples.set(
+                    MetricCatalog.samplingRatio, [shared.destinations.text(of: destination)], value: ratio)
+            }
             for reason in DropReason.allCases {
                 samples.set(MetricCatalog.spansDropped, [reason.rawValue], value: ledger.dropped(reason))
             }
-            samples.set(MetricCatalog.deliveriesOpen, value: UInt64(deliveries.count))
+            samples.set(MetricCatalog.deliveriesOpen, value: UInt64(shared.deliveries.count))
             samples.set(MetricCatalog.buildInfo, [TachographVersion.text], value: 1 as UInt64)
         }
     }

@@ -33,6 +33,12 @@ public enum Topology {
             configuration: exportConfiguration(configuration, otel), names: names, catalog: catalog, logger: logger,
             observe: accounts.exported)
         let traces = recentTraces(configuration, names, catalog, next: exporter.queue)
+        let sampling = SamplingController(
+            otel.sampler.map { SamplingBudget(fixed: Sampler($0)) }
+                ?? SamplingBudget(spansPerSecond: configuration.sampling.spansPerSecond))
+        let provisional =
+            keepsByRule(configuration, otel)
+            ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -42,8 +48,9 @@ public enum Topology {
                 unsettledNanoseconds: UInt64(configuration.limits.unsettledSeconds) * 1_000_000_000),
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: traces ?? exporter.queue,
             consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
-            tap: MessageTap(catalog: catalog))
-        accounts.register(in: registry, queue: exporter.queue, deliveries: shared.deliveries)
+            causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields,
+            sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog))
+        accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
         let readiness = Readiness()
@@ -68,6 +75,13 @@ public enum Topology {
     ) -> RecentTraces? {
         guard configuration.traces.keepSpans > 0, configuration.httpListen != nil else { return nil }
         return RecentTraces(capacity: configuration.traces.keepSpans, names: names, catalog: catalog, next: next)
+    }
+
+    /// Who turns sampling off by name wants no span at all, whatever goes wrong.
+    private static func keepsByRule(_ configuration: SidecarConfiguration, _ otel: OTELEnvironment) -> Bool {
+        var root = otel.sampler ?? .alwaysOn
+        while case .parentBased(let inner) = root { root = inner }
+        return root != .alwaysOff && !configuration.sampling.always.isEmpty
     }
 
     private static func exportConfiguration(

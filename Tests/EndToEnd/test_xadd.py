@@ -50,7 +50,7 @@ def test_a_context_not_sampled_by_the_application_gives_no_span(redis_server, re
     app.xadd(STREAM, fields)
     app.xreadgroup("g", "alice", {STREAM: ">"})
     assert stored(redis_server)[0][1] == list(fields.items())
-    app.xadd("other", {"n": "2"})
+    tacho.client(client_name="another-application").xadd("other", {"n": "2"})
     view = receiver.wait_for_names("xadd other")
     assert view.named("xadd orders") == []
     for span in view.named("process orders") + view.named("xreadgroup orders"):

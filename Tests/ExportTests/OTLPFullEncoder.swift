@@ -87,6 +87,7 @@ struct OTLPFullEncoder {
         if link.queueNanoseconds != .min {
             pairs.append(("tacho.queue.seconds", .double(Double(link.queueNanoseconds) / 1e9)))
         }
+        if link.isCandidate { pairs.append(("tacho.causality", .string("candidate"))) }
         let attributes = tree.attributes(pairs)
         let message: UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Span__Link> = tree.message(
             opentelemetry__proto__trace__v1__span__link__init)
@@ -139,6 +140,8 @@ struct OTLPFullEncoder {
             pairs.append(("tacho.queue.seconds", .double(Double(record.queueNanoseconds) / 1e9)))
         }
         text("tacho.outcome", record.outcome.text)
+        text("tacho.causality", record.causality.rule)
+        text("tacho.causality.confidence", record.causality.confidence)
         return pairs
     }
 }

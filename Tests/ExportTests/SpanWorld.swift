@@ -71,6 +71,7 @@ struct SpanWorld {
         if maybe() { record.bodySize = Int64.random(in: -1...(.max), using: &generator) }
         if maybe() { record.queueNanoseconds = Int64.random(in: (.min)...(.max), using: &generator) }
         record.conversationIsTraceID = maybe()
+        record.causality = SpanCausality.allCases.randomElement(using: &generator) ?? .none
         if maybe() { record.link = randomLink(&generator) }
         if maybe(4) { record.detail = randomDetail(&generator) }
         return record
@@ -107,7 +108,8 @@ struct SpanWorld {
                 traceID: TraceID(high: generator.next(), low: generator.next()), spanID: SpanID(generator.next()),
                 flags: TraceFlags(rawValue: UInt8.random(in: 0...3, using: &generator))),
             messageID: Bool.random(using: &generator) ? randomMessageID(&generator) : .none,
-            queueNanoseconds: Bool.random(using: &generator) ? Int64.random(in: 0...(.max), using: &generator) : .min)
+            queueNanoseconds: Bool.random(using: &generator) ? Int64.random(in: 0...(.max), using: &generator) : .min,
+            isCandidate: Bool.random(using: &generator))
     }
 
     private func randomMessageID(_ generator: inout SeededGenerator) -> MessageID {

@@ -31,15 +31,22 @@ struct RedisEntryCommand {
     private(set) var hasContextField = false
     /// The broker hashes the fields to recognise duplicates.
     private(set) var isContentHashed = false
+    /// The application says itself which message caused this one.
+    private(set) var hasCausation = false
     private(set) var bodySize: Int64 = 0
+    private var fields = 0..<0
     private var conversationRange: Range<Int>?
     private var traceStateRange: Range<Int>?
+    var hasTraceStateField: Bool { traceStateRange != nil }
 
     /// Nil when the command is not well-formed; the broker will refuse it.
-    init?(_ arguments: RedisArguments, _ bytes: Span<UInt8>) {
+    init?(
+        _ arguments: RedisArguments, _ bytes: Span<UInt8>, _ correlationFields: CorrelationFields = .standard
+    ) {
         guard let firstField = skipOptions(arguments, bytes), firstField < arguments.count,
             (arguments.count - firstField) % 2 == 0
         else { return nil }
+        fields = firstField..<arguments.count
         var position = firstField
         while position < arguments.count {
             let name = arguments.range(position)
@@ -48,8 +55,10 @@ struct RedisEntryCommand {
             if ContextFields.isTraceParent(bytes, name) {
                 hasContextField = true
                 if context == nil { context = TraceContext(parsing: bytes.extracting(value)) }
-            } else if ContextFields.isCorrelation(bytes, name), conversationRange == nil, !value.isEmpty {
-                conversationRange = value
+            } else if correlationFields.contains(bytes, name) {
+                if conversationRange == nil, !value.isEmpty { conversationRange = value }
+            } else if ContextFields.isCausation(bytes, name) {
+                hasCausation = true
             } else if ContextFields.isTraceState(bytes, name), traceStateRange == nil {
                 traceStateRange = value
             }
@@ -66,6 +75,37 @@ struct RedisEntryCommand {
     func traceState(_ bytes: Span<UInt8>) -> String? {
         guard context != nil else { return nil }
         return traceStateRange.flatMap { $0.isEmpty ? nil : ContextFields.text(bytes, $0) }
+    }
+
+    /// How these fields name a message that may have caused this one: the value of any of them is its id, or its
+    /// correlation id. Short texts outside the correlation field may be anything and count as neither.
+    func mention(of cause: Cause, _ arguments: RedisArguments, _ bytes: Span<UInt8>) -> Cause.Mention {
+        var mention = Cause.Mention.nothing
+        var position = fields.lowerBound
+        while position < min(fields.upperBound, fields.lowerBound + 2 * Self.searchedFieldsMax) {
+            let value = arguments.range(position + 1)
+            position += 2
+            guard value.count >= Self.mentionBytesMin || value == conversationRange else { continue }
+            if case .streamEntry(let milliseconds, let sequence) = cause.messageID,
+                let id = RESPText.entryID(bytes, in: value), id == (milliseconds, sequence)
+            {
+                return .messageID
+            }
+            if Self.isText(of: cause.correlation, bytes, value) { mention = .correlation }
+        }
+        return mention
+    }
+
+    /// Fields whose values are compared with the ids of messages that may have caused this one.
+    private static let searchedFieldsMax = 64
+    private static let mentionBytesMin = 8
+
+    private static func isText(of correlation: Correlation, _ bytes: Span<UInt8>, _ value: Range<Int>) -> Bool {
+        switch correlation {
+        case .none: return false
+        case .traceID(let traceID): return traceID.isText(bytes, value)
+        case .text(let text): return ContextFields.isText(text, bytes, value)
+        }
     }
 
     /// Returns the number of the first field, after the id.
@@ -91,65 +131,4 @@ struct RedisEntryCommand {
         }
         return nil
     }
-}
-
-/// The fields that carry context in a stream entry, and their form on the wire.
-enum ContextFields {
-    static func isTraceParent(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 11 && RESPText.matches(bytes, in: name, "traceparent")
-    }
-
-    static func isCorrelation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
-    }
-
-    static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
-    }
-
-    /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep
-    /// (W3C, section 3.3.1.5); a longer one is cut.
-    private static let textBytesMax = 512
-
-    static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-        let bounded = range.prefix(textBytesMax)
-        return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
-    }
-
-    /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if we give
-    /// one, the correlation id, which is the trace id in text.
-    ///
-    /// A ready-made text is copied and its digits are overwritten: this runs for every message.
-    static func append(_ context: TraceContext, correlation: Bool, to bytes: inout [UInt8]) {
-        let start = bytes.count
-        bytes.append(contentsOf: correlation ? contextAndCorrelation : contextAlone)
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        store(context.traceID.high, at: start + traceIDOffset, in: &raw)
-        store(context.traceID.low, at: start + traceIDOffset + 16, in: &raw)
-        store(context.spanID.value, at: start + spanIDOffset, in: &raw)
-        raw.storeBytes(
-            of: HexadecimalText.digit(context.flags.intersection(.known).rawValue), toByteOffset: start + flagsOffset,
-            as: UInt8.self)
-        guard correlation else { return }
-        store(context.traceID.high, at: start + correlationOffset, in: &raw)
-        store(context.traceID.low, at: start + correlationOffset + 16, in: &raw)
-    }
-
-    private static func store(_ value: UInt64, at offset: Int, in bytes: inout MutableRawSpan) {
-        let words = HexadecimalText.words(value)
-        bytes.storeBytes(of: words.high.bigEndian, toByteOffset: offset, as: UInt64.self)
-        bytes.storeBytes(of: words.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
-    }
-
-    private static let zeros = String(repeating: "0", count: 32)
-    private static let contextAlone = Array(
-        "$11\r\ntraceparent\r\n$55\r\n00-\(zeros)-\(zeros.prefix(16))-00\r\n".utf8)
-    private static let contextAndCorrelation =
-        contextAlone + Array("$13\r\ncorrelationid\r\n$32\r\n\(zeros)\r\n".utf8)
-    /// Behind `$11`, the name, `$55` and the version.
-    private static let traceIDOffset = 26
-    private static let spanIDOffset = traceIDOffset + 33
-    private static let flagsOffset = spanIDOffset + 18
-    private static let correlationOffset = 105
 }

@@ -77,11 +77,14 @@ extension RedisSession {
         return true
     }
 
-    private func deliver(_ open: OpenReceive, _ destination: Destination, _ messages: [Delivered], at now: Instant) {
+    private mutating func deliver(
+        _ open: OpenReceive, _ destination: Destination, _ messages: [Delivered], at now: Instant
+    ) {
         if messages.isEmpty {
             lane.receivedNothing(open, from: destination, .succeeded, client: client, listener: listener, at: now)
         } else {
-            lane.received(open, from: destination, messages, client: client, listener: listener, at: now)
+            lane.received(
+                open, from: destination, messages, client: client, listener: listener, causality: &causality, at: now)
         }
     }
 

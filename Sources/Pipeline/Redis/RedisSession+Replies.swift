@@ -119,7 +119,8 @@ extension RedisSession {
         }
         guard let operation else { return measure(entry, outcome, at: now) }
         var reader = StreamReplyReader(
-            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip)
+            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip,
+            correlationFields: lane.shared.correlationFields)
         resolve(operation, start, outcome, bytes, &reader, at: now)
         counters.stripped.add(reader.strippedCount)
     }
@@ -169,8 +170,10 @@ extension RedisSession {
             }
             lane.published(open, outcome, messageID: messageID, client: client, at: now)
         case .settle(let open):
-            lane.settled(open, outcome, client: client, listener: listener, at: now)
+            lane.settled(
+                open, outcome, client: client, listener: listener, causality: &causality, at: now)
         case .receive(let open, let kind, let database):
+            if !open.isInspection { causality.readAnswered(alone: pending.isEmpty) }
             guard outcome == .succeeded, replies.disposition == .keep else {
                 return lane.receivedNothing(
                     open, from: open.destination, outcome, client: client, listener: listener, at: now)
@@ -197,7 +200,8 @@ extension RedisSession {
         guard reply.length == queued.count else { return turnOpaque(.transactionMismatch, at: now) }
         guard replies.disposition == .keep else { return endTransaction(queued, .succeeded, at: now) }
         var reader = StreamReplyReader(
-            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip)
+            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip,
+            correlationFields: lane.shared.correlationFields)
         var index = start + 1
         for (entry, operation) in queued where index < replies.tokens.count {
             let outcome = self.outcome(replies.tokens[index], bytes)
@@ -220,7 +224,8 @@ extension RedisSession {
             case .send(let open):
                 lane.published(open, outcome, client: client, at: now)
             case .settle(let open):
-                lane.settled(open, outcome, client: client, listener: listener, at: now)
+                lane.settled(
+                    open, outcome, client: client, listener: listener, causality: &causality, at: now)
             case .receive(let open, _, _):
                 lane.receivedNothing(
                     open, from: open.destination, outcome, client: client, listener: listener, at: now)

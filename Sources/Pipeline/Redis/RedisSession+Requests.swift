@@ -89,6 +89,7 @@ extension RedisSession {
         case .read, .readGroup, .range, .claim, .autoClaim, .inspect:
             let kind = RedisCommandTable.shared.commands[Int(currentCommand)].kind
             let open = openReceive(arguments, bytes, at: now)
+            if let open, !open.isInspection { causality.readSent() }
             expectReply(to: currentCommand, open.map { .receive($0, kind, database: database) }, at: now)
         case .acknowledge, .delete:
             let open = openSettle(arguments, bytes, at: now)
@@ -119,7 +120,7 @@ extension RedisSession {
         _ arguments: RedisArguments, _ bytes: Span<UInt8>, inline: Bool, at now: Instant
     ) {
         guard arguments.count > 1 else { return expectReply(to: currentCommand, at: now) }
-        let entry = RedisEntryCommand(arguments, bytes)
+        let entry = RedisEntryCommand(arguments, bytes, lane.shared.correlationFields)
         var publication = Publication(
             destination: destination(bytes, arguments.range(1)), bodySize: entry?.bodySize ?? -1,
             obstacle: inline ? .inline : nil)
@@ -128,16 +129,17 @@ extension RedisSession {
             publication.hasForeignContextField = entry.hasContextField
             publication.conversation = entry.conversation(bytes)
             publication.traceState = entry.traceState(bytes)
+            publication.hasTraceStateField = entry.hasTraceStateField
+            publication.hasCausation = entry.hasCausation
             if entry.isContentHashed { publication.obstacle = .contentHashed }
         } else {
             publication.obstacle = .malformed
         }
         let (open, injection, obstacle) = lane.publishing(
-            publication, operation: operationName, listener: listener, at: now)
+            publication, operation: operationName, listener: listener, causality: causality, at: now,
+            mentions: { entry?.mention(of: $0, arguments, bytes) ?? .nothing })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        if case .add(let context, let correlation) = injection {
-            inject(context, correlation: correlation, into: arguments)
-        }
+        if injection != .none { inject(injection, into: arguments) }
         expectReply(to: currentCommand, .send(open), at: now)
     }
 
@@ -147,19 +149,21 @@ extension RedisSession {
         let publication = Publication(
             destination: lane.destination(bytes, arguments.range(1)), bodySize: Int64(arguments.range(2).count),
             obstacle: .configured)
-        let open = lane.publishing(publication, operation: operationName, listener: listener, at: now).open
+        let (open, _, _) = lane.publishing(
+            publication, operation: operationName, listener: listener, causality: causality, at: now,
+            mentions: { _ in .nothing })
         expectReply(to: currentCommand, .send(open), at: now)
     }
 
-    /// Notes the edit: two or four more elements, at the end.
-    private mutating func inject(_ context: TraceContext, correlation: Bool, into arguments: RedisArguments) {
+    /// Notes the edit: two to eight more elements, at the end.
+    private mutating func inject(_ injection: Injection, into arguments: RedisArguments) {
         let header = arguments.tokens[0]
         splices.replace(at: arguments.base + header.offset, removing: header.endOffset - header.offset) { bytes in
-            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + (correlation ? 4 : 2), to: &bytes)
+            RESPWriter.appendHeader(type: UInt8(ascii: "*"), count: header.length + injection.elementCount, to: &bytes)
         }
         let end = arguments.tokens[arguments.tokens.count - 1].endOffset
         splices.replace(at: arguments.base + end, removing: 0) { bytes in
-            ContextFields.append(context, correlation: correlation, to: &bytes)
+            ContextFields.append(injection, to: &bytes)
         }
     }
 
@@ -187,6 +191,7 @@ extension RedisSession {
                 position += 3
             } else if arguments.isWord(position, word, bytes) {
                 client = lane.name(bytes, arguments.range(position + 1))
+                causality.renamed(ByteHash.hash(bytes, arguments.range(position + 1)))
                 return
             } else {
                 position += 1
@@ -208,6 +213,7 @@ extension RedisSession {
         to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
         as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, at now: Instant
     ) {
+        causality.sent(overlapping: pending.head.map { $0.startedAt != now } ?? false)
         switch replyMode {
         case .on:
             break
@@ -245,7 +251,8 @@ extension RedisSession {
     private mutating func answeredInSilence(_ operation: OpenOperation?, at now: Instant) {
         switch operation {
         case .send(let open): lane.published(open, .succeeded, client: client, at: now)
-        case .settle(let open): lane.settled(open, .succeeded, client: client, listener: listener, at: now)
+        case .settle(let open):
+            lane.settled(open, .succeeded, client: client, listener: listener, causality: &causality, at: now)
         case .receive, nil: break
         }
     }

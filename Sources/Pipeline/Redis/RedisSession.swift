@@ -27,6 +27,8 @@ public struct RedisSession: SessionMachine {
     var isMonitoring = false
     /// CLIENT SETNAME or HELLO SETNAME.
     var client = NameID.none
+    /// Which message a published one may come from.
+    var causality: Causality
     /// SELECT: the same stream name means another stream in another database. It changes with the command, since what
     /// follows in a pipeline is meant for it, and changes back if the reply is an error.
     var database = 0
@@ -47,10 +49,11 @@ public struct RedisSession: SessionMachine {
     }
 
     /// A session that stands before the first byte of both directions.
-    public init(lane: Lane, listener: ListenerProfile, counters: RedisCounters) {
+    public init(lane: Lane, listener: ListenerProfile, counters: RedisCounters, peer: ClientPeer = .unknown) {
         self.lane = lane
         self.listener = listener
         self.counters = counters
+        causality = Causality(lane.shared.causality, peer, lane.shared.clients)
     }
 
     /// No reply is awaited and no frame is half here; an opaque session cannot know and counts as idle.
@@ -110,6 +113,7 @@ public struct RedisSession: SessionMachine {
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
         abandon(as: .disconnected, at: now)
+        causality.closed()
     }
 
     // MARK: Becoming opaque

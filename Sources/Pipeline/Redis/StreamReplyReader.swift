@@ -10,14 +10,16 @@ struct StreamReplyReader {
     /// Where the frame starts in the buffer.
     let base: Int
     let strips: Bool
+    let correlationFields: CorrelationFields
     /// The entries found since the last `take`.
     private(set) var messages: [Delivered] = []
     private(set) var strippedCount: UInt64 = 0
 
-    init(tokens: [RESPToken], base: Int, strips: Bool) {
+    init(tokens: [RESPToken], base: Int, strips: Bool, correlationFields: CorrelationFields = .standard) {
         self.tokens = tokens
         self.base = base
         self.strips = strips
+        self.correlationFields = correlationFields
     }
 
     mutating func take() -> [Delivered] {
@@ -72,10 +74,12 @@ struct StreamReplyReader {
         _ splices: inout SpliceList
     ) {
         var message = Delivered(
-            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, bodySize: 0)
+            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, traceState: nil,
+            bodySize: 0)
         let end = fields + 1 + tokens[fields].length
         var contextAt: Int?
         var conversation: Range<Int>?
+        var traceState: Range<Int>?
         var name = fields + 1
         while name < end {
             let nameRange = range(name)
@@ -83,31 +87,64 @@ struct StreamReplyReader {
             if message.context == nil, ContextFields.isTraceParent(bytes, nameRange) {
                 message.context = TraceContext(parsing: bytes.extracting(value))
                 contextAt = name
-            } else if conversation == nil, ContextFields.isCorrelation(bytes, nameRange), !value.isEmpty {
+            } else if conversation == nil, correlationFields.contains(bytes, nameRange), !value.isEmpty {
                 conversation = value
+            } else if traceState == nil, ContextFields.isTraceState(bytes, nameRange), !value.isEmpty {
+                traceState = value
             }
             message.bodySize &+= Int64(nameRange.count &+ value.count)
             name += 2
         }
         if let context = message.context, let contextAt {
             let ours = contextAt..<end
-            if isOurs(context, ours, bytes) {
+            if let added = added(context, ours, bytes) {
                 for token in ours { message.bodySize &-= Int64(range(token).count) }
-                if ours.count == 4 { conversation = nil }
+                // The application's own stands in front of ours, and then we add none.
+                if let correlation = added.correlation {
+                    let value = range(correlation + 1)
+                    conversation = context.traceID.isText(bytes, value) ? nil : value
+                }
                 if strips { remove(ours, from: fields, &splices) }
             }
         }
-        if let conversation { message.conversation = ContextFields.text(bytes, conversation) }
+        if let traceState, message.context?.isSampled == true {
+            message.traceState = ContextFields.text(bytes, traceState)
+        }
+        if let conversation {
+            let text = ContextFields.text(bytes, conversation)
+            message.conversation = text
+            message.conversationIsExact = ContextFields.isText(text, bytes, conversation)
+        }
         messages.append(message)
     }
 
-    /// Whether these last fields are those that injection appends: our mark in the context, and behind it nothing, or
-    /// the correlation id that goes with it.
-    private func isOurs(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
-        guard InjectionMark.isPresent(in: context) else { return false }
-        if fields.count == 2 { return true }
-        guard fields.count == 4, ContextFields.isCorrelation(bytes, range(fields.lowerBound + 2)) else { return false }
-        return context.traceID.isText(bytes, range(fields.lowerBound + 3))
+    /// What injection has appended to an entry.
+    private struct Added {
+        /// The token of the name of our correlation id.
+        var correlation: Int?
+    }
+
+    /// Whether these last fields are those that injection appends: our mark in the context, and behind it at most a
+    /// tracestate, the correlation id and the id of the cause, in this order. Nil if not.
+    private func added(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Added? {
+        guard InjectionMark.isPresent(in: context) else { return nil }
+        var added = Added()
+        var name = fields.lowerBound + 2
+        if name < fields.upperBound, ContextFields.isTraceState(bytes, range(name)),
+            ContextFields.isProbability(bytes, range(name + 1))
+        {
+            name += 2
+        }
+        if name < fields.upperBound, ContextFields.isCorrelation(bytes, range(name)) {
+            added.correlation = name
+            name += 2
+        }
+        if name < fields.upperBound, ContextFields.isCausation(bytes, range(name)),
+            RESPText.entryID(bytes, in: range(name + 1)) != nil
+        {
+            name += 2
+        }
+        return name == fields.upperBound ? added : nil
     }
 
     private mutating func remove(_ ours: Range<Int>, from fields: Int, _ splices: inout SpliceList) {

@@ -53,6 +53,10 @@ public struct OpenDelivery: Sendable {
     public var conversationIsTraceID: Bool
     /// The application's own correlation id.
     public var conversation: String?
+    /// What came with a sampled context, as received.
+    public var traceState: String?
+    /// The client that has it, where causes are inferred.
+    var holder: Holder?
 }
 
 /// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.

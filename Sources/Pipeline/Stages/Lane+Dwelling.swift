@@ -11,8 +11,9 @@ extension Lane {
         _ message: Delivered, _ queueNanoseconds: Int64, _ process: TraceContext, _ destination: Destination,
         _ listener: ListenerProfile, at now: Instant
     ) -> SpanID {
-        guard shared.busSpans, shared.consumerRelation == .parent, process.isSampled, queueNanoseconds >= 0,
-            let creation = message.context, creation.isSampled
+        guard shared.busSpans, shared.consumerRelation == .parent, queueNanoseconds >= 0,
+            let creation = message.context, creation.isSampled == process.isSampled,
+            process.isSampled || holdsUnsampled
         else { return .none }
         let descriptor = busDescriptors.find(listener.number, destination.name) ?? makeDescriptor(destination, listener)
         var span = SpanRecord(
@@ -22,7 +23,12 @@ extension Lane {
         span.parentSpanID = creation.spanID
         span.link = SpanLink(context: creation)
         span.messageID = message.messageID
-        record(span)
+        if process.isSampled {
+            if let state = message.traceState { span.detail = SpanDetail(traceState: state) }
+            record(span, of: destination.name, because: reason(ofContext: creation))
+        } else {
+            holdUnsampled(span, conversation: nil, keptFor: nil, at: now)
+        }
         return span.spanID
     }
 

@@ -11,24 +11,28 @@ extension Lane {
         guard case .failed(let error) = outcome else {
             return observe(route, now.nanoseconds(since: open.startedAt), unsampled, outcome, now)
         }
-        let context = rootContext()
+        let context = rootContext(destination.name, at: now)
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
         if tap.isWatched {
             tellFailed(.delivered, open.startedAt, error, context, client, open.consumer, route, at: now)
         }
-        guard context.isSampled else { return countNotSampled() }
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
         span.error = error
-        record(span)
+        if context.isSampled {
+            record(span, of: destination.name, because: .probability)
+        } else {
+            holdUnsampled(span, conversation: nil, keptFor: .error, at: now)
+        }
     }
 
     /// Messages of one destination are handed to the consumer.
     func received(
         _ open: OpenReceive, from destination: Destination, _ messages: [Delivered], client: NameID,
-        listener: ListenerProfile, at now: Instant
+        listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let route = route(listener, open.operation, .receive, destination, group: open.group)
-        let context = receiveContext(messages)
+        let context = receiveContext(messages, destination.name, at: now)
         observe(route, now.nanoseconds(since: open.startedAt), context, .succeeded, now)
         let queueTimesMeanSomething: Bool
         switch open.mode {
@@ -42,29 +46,45 @@ extension Lane {
             // Looking at what is stored consumes nothing.
             queueTimesMeanSomething = false
         }
+        var first: SpanLink?
         var links: [SpanLink] = []
+        var isRedelivery = false
         for message in messages {
             let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
             if queue != .min {
                 record(queue: queue, of: message, route, now)
             }
-            if context.isSampled, let creation = message.context {
-                links.append(SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue))
+            if let creation = message.context {
+                let link = SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue)
+                if first == nil { first = link } else if context.isSampled { links.append(link) }
             }
-            if tap.isWatched, case .unsettled = open.mode {
-                tellDelivered(message, context, queue, client, open.consumer, route, at: now)
-            }
-            if case .leased(let firstDelivery) = open.mode {
+            switch open.mode {
+            case .leased(let firstDelivery):
                 if !firstDelivery { countRedelivered(route) }
+                isRedelivery = isRedelivery || !firstDelivery
                 lease(
                     message, open, destination, queue, route, firstDelivery: firstDelivery, client: client,
-                    listener: listener, at: now)
+                    listener: listener, causality: &causality, at: now)
+            case .unsettled:
+                if tap.isWatched {
+                    tellDelivered(message, context, queue, client, open.consumer, route, at: now)
+                }
+                guard let cause = message.context ?? (messages.count == 1 ? context : nil) else { continue }
+                causality.handed(cause, message.messageID, correlation(of: message))
+            case .inspection:
+                break
             }
         }
-        guard context.isSampled else { return countNotSampled() }
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
-        describe(&span, messages, links)
-        record(span)
+        describe(&span, messages, first, links, isSampled: context.isSampled)
+        if context.isSampled {
+            let creation = messages.first { $0.context?.isSampled == true }?.context
+            record(span, of: destination.name, because: reason(ofContext: creation))
+        } else {
+            let conversation = messages.count == 1 ? messages[0].conversation : nil
+            holdUnsampled(span, conversation: conversation, keptFor: isRedelivery ? .redelivery : nil, at: now)
+        }
     }
 
     /// A message pushed to a subscriber. Nobody settles it, so the span covers our own passage only.
@@ -73,16 +93,21 @@ extension Lane {
     ) {
         let route = route(listener, processOperation, .process, destination)
         countMessages(route, 1)
-        let context = rootContext()
+        let context = rootContext(destination.name, at: now)
         if tap.isWatched { tellPushed(bodySize, context, client, route, at: now) }
-        guard context.isSampled else { return countNotSampled() }
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: context.traceID,
             spanID: context.spanID, flags: context.flags, startUnixNanoseconds: now.unixNanoseconds,
             endUnixNanoseconds: now.unixNanoseconds)
         span.client = client
         span.bodySize = bodySize
-        record(span)
+        if context.isSampled {
+            if let state = probabilityState(destination.name) { span.detail = SpanDetail(traceState: state) }
+            record(span, of: destination.name, because: .probability)
+        } else {
+            holdUnsampled(span, conversation: nil, keptFor: nil, at: now)
+        }
     }
 
     // MARK: Parts
@@ -101,12 +126,14 @@ extension Lane {
     /// Opens the process span of one message that somebody has to acknowledge.
     private func lease(
         _ message: Delivered, _ open: OpenReceive, _ destination: Destination, _ queue: Int64, _ route: RouteID,
-        firstDelivery: Bool, client: NameID, listener: ListenerProfile, at now: Instant
+        firstDelivery: Bool, client: NameID, listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let key = DeliveryKey(
             stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
             milliseconds: message.milliseconds, sequence: message.sequence)
         let process: TraceContext
+        // Of another trace the threshold would say nothing.
+        var traceState = shared.consumerRelation == .parent ? message.traceState : nil
         if let creation = message.context, shared.consumerRelation == .parent {
             process = TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
@@ -117,7 +144,8 @@ extension Lane {
                 traceID: identifiers.traceID(), spanID: identifiers.spanID(),
                 flags: flags(sampled: shared.sampler.keeps(childOf: creation), random: true))
         } else {
-            process = rootContext()
+            process = rootContext(destination.name, at: now)
+            if process.isSampled { traceState = probabilityState(destination.name) }
         }
         let isOurs = message.context.map { message.conversation == nil && InjectionMark.isPresent(in: $0) } ?? false
         // A first delivery is the first attempt. Of any other we know at least that there was one before.
@@ -125,7 +153,7 @@ extension Lane {
             listener: listener.number, destination: destination.name, group: open.group.name, consumer: open.consumer,
             client: client, deliveredAt: now, creation: message.context, process: process,
             attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
-            conversationIsTraceID: isOurs, conversation: message.conversation)
+            conversationIsTraceID: isOurs, conversation: message.conversation, traceState: traceState)
         delivery.dwell = dwell(message, queue, process, destination, listener, at: now)
         if !firstDelivery {
             if let earlier = shared.deliveries.remove(key) {
@@ -134,13 +162,19 @@ extension Lane {
             }
         }
         if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
+        delivery.holder = causality.leased(process, message.messageID, correlation(of: message))
         let displaced = shared.deliveries.insert(delivery, for: key)
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
     }
 
+    private func correlation(of message: Delivered) -> Correlation {
+        guard message.conversationIsExact else { return .none }
+        return Correlation(of: message.context, conversation: message.conversation)
+    }
+
     /// One message: its own trace. Several: a trace of their own, kept if any of theirs is.
-    private func receiveContext(_ messages: [Delivered]) -> TraceContext {
+    private func receiveContext(_ messages: [Delivered], _ destination: NameID, at now: Instant) -> TraceContext {
         var sampled = false
         var known = 0
         for message in messages {
@@ -148,7 +182,7 @@ extension Lane {
             known += 1
             sampled = sampled || shared.sampler.keeps(childOf: creation)
         }
-        guard known > 0 else { return rootContext() }
+        guard known > 0 else { return rootContext(destination, at: now) }
         if messages.count == 1, shared.consumerRelation == .parent, let creation = messages[0].context {
             return TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
@@ -171,24 +205,31 @@ extension Lane {
     }
 
     /// What is said of the messages: of one, on the span; of several, on the links.
-    private func describe(_ span: inout SpanRecord, _ messages: [Delivered], _ links: [SpanLink]) {
-        span.link = links.first
+    private func describe(
+        _ span: inout SpanRecord, _ messages: [Delivered], _ first: SpanLink?, _ links: [SpanLink], isSampled: Bool
+    ) {
+        span.link = first
         if messages.count == 1, let message = messages.first {
             span.messageID = message.messageID
             span.bodySize = message.bodySize
-            span.queueNanoseconds = links.first?.queueNanoseconds ?? .min
+            span.queueNanoseconds = first?.queueNanoseconds ?? .min
             if let creation = message.context {
-                if shared.consumerRelation == .parent, creation.isSampled { span.parentSpanID = creation.spanID }
+                if shared.consumerRelation == .parent, creation.isSampled || !isSampled {
+                    span.parentSpanID = creation.spanID
+                }
                 span.conversationIsTraceID = message.conversation == nil && InjectionMark.isPresent(in: creation)
             }
-            if let conversation = message.conversation { span.detail = SpanDetail(conversationID: conversation) }
+            let traceState = shared.consumerRelation == .parent ? message.traceState : nil
+            if isSampled, message.conversation != nil || traceState != nil {
+                span.detail = SpanDetail(conversationID: message.conversation, traceState: traceState)
+            }
             return
         }
         span.batchCount = UInt32(clamping: messages.count)
-        if links.count > 1 {
-            let kept = links.dropFirst().prefix(Self.linksMax - 1)
+        if !links.isEmpty {
+            let kept = links.prefix(Self.linksMax - 1)
             span.detail = SpanDetail(
-                moreLinks: Array(kept), droppedLinkCount: UInt32(clamping: links.count - 1 - kept.count))
+                moreLinks: Array(kept), droppedLinkCount: UInt32(clamping: links.count - kept.count))
         }
     }
 
@@ -207,13 +248,6 @@ extension Lane {
     /// 2010-01-01: no stream entry is older than Redis itself.
     private static let earliestPlausibleMilliseconds: UInt64 = 1_262_304_000_000
     private static let clockSkewMilliseconds: UInt64 = 86_400_000
-
-    func rootContext() -> TraceContext {
-        let traceID = identifiers.traceID()
-        return TraceContext(
-            traceID: traceID, spanID: identifiers.spanID(),
-            flags: flags(sampled: shared.sampler.keepsRoot(traceID), random: true))
-    }
 
     private var unsampled: TraceContext { TraceContext(traceID: .none, spanID: .none, flags: []) }
 }

@@ -2,9 +2,11 @@ import Telemetry
 
 /// The stages of a message that a client publishes.
 extension Lane {
-    /// A message is about to pass: decides its context, and whether that context is written into it.
+    /// A message is about to pass: decides its context, and whether that context is written into it. `mentions` tells
+    /// how its content names a message that may have caused it.
     func publishing(
-        _ publication: Publication, operation: NameID, listener: ListenerProfile, at now: Instant
+        _ publication: Publication, operation: NameID, listener: ListenerProfile, causality: Causality,
+        at now: Instant, mentions: (Cause) -> Cause.Mention
     ) -> (open: OpenSend, injection: Injection, obstacle: InjectionObstacle?) {
         let route = route(listener, operation, .send, publication.destination)
         var open = OpenSend(
@@ -20,17 +22,57 @@ extension Lane {
                 flags: flags(sampled: shared.sampler.keeps(childOf: parent), random: parent.flags.contains(.random)))
             return (open, .none, .ownContext)
         }
-        let traceID = identifiers.traceID()
-        let sampled = shared.sampler.keepsRoot(traceID)
-        open.context = TraceContext(
-            traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
-            flags: flags(sampled: sampled, random: true))
-        if let obstacle = obstacle(publication, listener.inject, sampled) { return (open, .none, obstacle) }
+        let inference = causality.infer(mentions: mentions)
+        begin(&open, inference, at: now)
+        if open.context.isSampled, inference.candidates != .none {
+            (open.candidates, open.candidatesLeftOut) = causality.links(of: inference, mentions: mentions)
+        }
+        if let obstacle = obstacle(publication, listener.inject, open.context.isSampled) {
+            return (open, .none, obstacle)
+        }
         // The span whose context travels in the message is the creation span: a producer.
         open.kind = .producer
-        open.conversationIsTraceID = publication.conversation == nil
         countInjected(route, listener)
-        return (open, .add(open.context, correlation: publication.conversation == nil), nil)
+        var correlation = Correlation.none
+        if publication.conversation == nil {
+            correlation = inference.cause?.correlation ?? .none
+            if correlation == .none { correlation = .traceID(open.context.traceID) }
+            name(&open, correlation)
+        }
+        let causation = publication.hasCausation ? .none : open.causeID
+        let stated = publication.hasTraceStateField ? nil : open.traceState
+        return (open, .add(open.context, traceState: stated, correlation: correlation, causation: causation), nil)
+    }
+
+    /// A message with a known cause continues its trace; any other begins one.
+    private func begin(_ open: inout OpenSend, _ inference: Inference, at now: Instant) {
+        guard let cause = inference.cause else {
+            let traceID = identifiers.traceID()
+            let sampled = keepsRoot(traceID, open.destination.name, at: now)
+            if sampled { open.traceState = probabilityState(open.destination.name) }
+            open.context = TraceContext(
+                traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
+                flags: flags(sampled: sampled, random: true))
+            return
+        }
+        let traceID = cause.context.traceID
+        open.context = TraceContext(
+            traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
+            flags: flags(
+                sampled: shared.sampler.keeps(childOf: cause.context), random: cause.context.flags.contains(.random)))
+        open.parent = cause.context
+        open.causeID = cause.messageID
+        open.causality = inference.causality
+    }
+
+    /// What the span says of the correlation id that the message is given.
+    private func name(_ open: inout OpenSend, _ correlation: Correlation) {
+        switch correlation {
+        case .none: break
+        case .traceID(open.context.traceID): open.conversationIsTraceID = true
+        case .traceID(let other): if open.context.isSampled { open.conversation = "\(other)" }
+        case .text(let text): open.conversation = text
+        }
     }
 
     /// The broker has answered, or never will.
@@ -38,18 +80,24 @@ extension Lane {
         _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, client: NameID,
         endedAs ending: SpanOutcome = .unremarkable, at now: Instant
     ) {
-        observe(open.route, now.nanoseconds(since: open.startedAt), open.context, outcome, now)
+        let duration = now.nanoseconds(since: open.startedAt)
+        observe(open.route, duration, open.context, outcome, now)
         countMessages(open.route, 1)
         if tap.isWatched { tellPublished(open, outcome, messageID, client, ending, at: now) }
-        guard open.context.isSampled else { return countNotSampled() }
+        let isSampled = open.context.isSampled
+        let rule = rule(sentTo: open.destination.name, outcome, duration)
+        guard isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[open.route.index].descriptor, kind: open.kind, traceID: open.context.traceID,
             spanID: open.context.spanID, flags: open.context.flags,
             startUnixNanoseconds: open.startedAt.unixNanoseconds,
-            endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
+            endUnixNanoseconds: open.startedAt.unixNanoseconds + duration)
         if let parent = open.parent {
-            span.link = SpanLink(context: parent)
-            if parent.isSampled { span.parentSpanID = parent.spanID }
+            span.link = SpanLink(context: parent, messageID: open.causeID)
+            if parent.isSampled || !isSampled { span.parentSpanID = parent.spanID }
+            span.causality = open.causality
+        } else {
+            span.link = open.candidates.first
         }
         if case .failed(let error) = outcome { span.error = error }
         span.outcome = ending
@@ -57,10 +105,18 @@ extension Lane {
         span.messageID = messageID
         span.bodySize = open.bodySize
         span.conversationIsTraceID = open.conversationIsTraceID
-        if open.conversation != nil || open.traceState != nil {
-            span.detail = SpanDetail(conversationID: open.conversation, traceState: open.traceState)
+        guard isSampled else {
+            return holdUnsampled(span, conversation: open.conversation, keptFor: rule, at: now)
         }
-        record(span)
+        if open.conversation != nil || open.traceState != nil || !open.candidates.isEmpty {
+            span.detail = SpanDetail(
+                moreLinks: Array(open.candidates.dropFirst(open.parent == nil ? 1 : 0)),
+                droppedLinkCount: UInt32(clamping: open.candidatesLeftOut), conversationID: open.conversation,
+                traceState: open.traceState)
+        }
+        // A message with an inferred cause shares the fate of a trace that began here.
+        let reason = open.causality == .none ? reason(ofContext: open.parent) : .probability
+        record(span, of: open.destination.name, because: reason)
     }
 
     /// No answer will come, or none will be understood.

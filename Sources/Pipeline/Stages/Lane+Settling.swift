@@ -4,29 +4,35 @@ import Telemetry
 extension Lane {
     /// The broker has answered an acknowledgement or a deletion: the deliveries it names have ended.
     func settled(
-        _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, at now: Instant
+        _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, causality: inout Causality,
+        at now: Instant
     ) {
         var ended: [OpenDelivery] = []
         if outcome == .succeeded {
             let stream = open.destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
             for message in open.messages { end(message, open, stream, &ended, now) }
+            if !causality.isOff, !ended.isEmpty { causality.settled(ended.lazy.map(\.holder)) }
         }
         let route = route(listener, open.operation, .settle, open.destination, group: open.group)
-        let context = settleContext(ended)
+        let context = settleContext(ended, open.destination.name, at: now)
         observe(route, now.nanoseconds(since: open.startedAt), context, outcome, now)
         if tap.isWatched, case .failed(let error) = outcome {
             tellFailed(.settled, open.startedAt, error, context, client, .none, route, at: now)
         }
         guard !open.deletes else { return }
-        guard context.isSampled else { return countNotSampled() }
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .client, traceID: context.traceID,
             spanID: context.spanID, flags: context.flags, startUnixNanoseconds: open.startedAt.unixNanoseconds,
             endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
         span.client = client
         if case .failed(let error) = outcome { span.error = error }
-        describe(&span, open, ended)
-        record(span)
+        describe(&span, open, ended, isSampled: context.isSampled)
+        if context.isSampled {
+            record(span, of: open.destination.name, because: reason(ofContext: ended.first?.creation))
+        } else {
+            holdUnsampled(span, conversation: nil, keptFor: span.error == .none ? nil : .error, at: now)
+        }
     }
 
     private func end(
@@ -50,8 +56,8 @@ extension Lane {
     }
 
     /// One message: under its process span. Several: a trace of their own, kept if any of theirs is.
-    private func settleContext(_ ended: [OpenDelivery]) -> TraceContext {
-        guard let first = ended.first else { return rootContext() }
+    private func settleContext(_ ended: [OpenDelivery], _ destination: NameID, at now: Instant) -> TraceContext {
+        guard let first = ended.first else { return rootContext(destination, at: now) }
         if ended.count == 1 {
             return TraceContext(
                 traceID: first.process.traceID, spanID: identifiers.spanID(), flags: first.process.flags)
@@ -61,15 +67,24 @@ extension Lane {
             flags: flags(sampled: ended.contains { $0.process.isSampled }, random: true))
     }
 
-    private func describe(_ span: inout SpanRecord, _ open: OpenSettle, _ ended: [OpenDelivery]) {
+    private func describe(
+        _ span: inout SpanRecord, _ open: OpenSettle, _ ended: [OpenDelivery], isSampled: Bool
+    ) {
         let count = open.messages.count + open.leftOut
         if count > 1 { span.batchCount = UInt32(clamping: count) }
         if count == 1, let message = open.messages.first {
             span.messageID = .streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
         }
-        if ended.count == 1, ended[0].process.isSampled { span.parentSpanID = ended[0].process.spanID }
+        if ended.count == 1 { span.parentSpanID = ended[0].process.spanID }
+        guard isSampled else {
+            span.link = ended.first?.creation.map { SpanLink(context: $0) }
+            return
+        }
         let links = ended.compactMap(\.creation).map { SpanLink(context: $0) }
         span.link = links.first
-        if links.count > 1 { span.detail = SpanDetail(moreLinks: Array(links.dropFirst())) }
+        let traceState = ended.count == 1 ? ended[0].traceState : nil
+        if links.count > 1 || traceState != nil {
+            span.detail = SpanDetail(moreLinks: Array(links.dropFirst()), traceState: traceState)
+        }
     }
 }

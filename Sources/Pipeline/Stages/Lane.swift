@@ -24,8 +24,18 @@ public final class Lane {
         public var sink: any SpanSink
         /// How the span of a single delivered message is tied to its publishing span.
         public var consumerRelation: ConsumerRelation
+        /// Whether causes are inferred.
+        public var causality: CausalityMode
+        /// Where applications put their correlation ids.
+        public var correlationFields: CorrelationFields
+        /// What connections of one client have in common.
+        public let clients = ClientProcesses()
         /// Whether the time in the queue is a span of the bus's own.
         public var busSpans: Bool
+        /// Decides for traces that begin here.
+        public var sampling: SamplingController
+        /// Spans that were not sampled but may be wanted yet; nil when no rule keeps any.
+        public var provisional: ProvisionalRing?
         /// Where every step of every message is told, while somebody watches.
         public var tap: MessageTap
 
@@ -33,7 +43,10 @@ public final class Lane {
         public init(
             destinations: NameTable, names: NameTable, groups: NameTable, catalog: SpanCatalog,
             deliveries: OpenDeliveries, sampler: Sampler, sink: any SpanSink,
-            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false, tap: MessageTap? = nil
+            consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
+            causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard,
+            sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil,
+            tap: MessageTap? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -43,7 +56,11 @@ public final class Lane {
             self.sampler = sampler
             self.sink = sink
             self.consumerRelation = consumerRelation
+            self.causality = causality
+            self.correlationFields = correlationFields
             self.busSpans = busSpans
+            self.sampling = sampling ?? SamplingController(SamplingBudget(fixed: sampler))
+            self.provisional = provisional
             self.tap = tap ?? MessageTap(catalog: catalog)
         }
     }
@@ -58,11 +75,16 @@ public final class Lane {
     var identifiers: IdentifierSource
     var routes = RouteTable()
     var busDescriptors = BusDescriptors()
+    /// By the number of the destination's name.
+    var sampling: ContiguousArray<SamplingSlot> = []
+    /// When the thresholds were last exchanged, on the monotonic clock.
+    var intervalBeganAt: UInt64 = 0
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
     private var spans: [SpanRecord] = []
     private let notSampled: Counter
+    private let kept: [Counter]
     private let otherError: NameID
     private var errorNames: Set<NameID> = []
     /// The operation name of every process span, whatever the protocol calls its own commands.
@@ -91,6 +113,7 @@ public final class Lane {
         processOperation = shared.names.intern("process")
         spans.reserveCapacity(Self.spanBatch)
         notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
+        kept = KeepReason.allCases.map { metrics.counter(MetricCatalog.spansKept, [$0.text]) }
         evictions = Dictionary(
             uniqueKeysWithValues: [SpanOutcome.evicted, .unsettled].map {
                 ($0, metrics.counter(MetricCatalog.deliveriesEvicted, [$0.text]))
@@ -103,12 +126,13 @@ public final class Lane {
         shared.sink.offer(&spans)
     }
 
-    /// Closes what has waited too long for its acknowledgement. Called about once a second on every lane; each takes
-    /// what the others have left.
+    /// Closes what has waited too long for its acknowledgement, each lane what the others have left, and brings the
+    /// sampling up to date. Called about once a second on every lane.
     public func tick(at now: Instant) {
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
         }
+        exchangeSampling(at: now)
         flush()
     }
 
@@ -159,6 +183,7 @@ public final class Lane {
     // MARK: Spans
 
     func record(_ span: SpanRecord) {
+        if let reason = span.reason { kept[Int(reason.rawValue)].add(1) }
         spans.append(span)
         if spans.count >= Self.spanBatch { flush() }
     }
@@ -170,22 +195,26 @@ public final class Lane {
     /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
     func finish(_ delivery: OpenDelivery, _ messageID: MessageID, as outcome: SpanOutcome, at now: Instant) {
         evictions[outcome]?.add(1)
+        delivery.holder?.process.release(delivery.process.spanID)
         let listener = listeners[Int(delivery.listener)]
         let route = processRoute(delivery, listener)
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
-        guard delivery.process.isSampled else { return countNotSampled() }
+        let isSampled = delivery.process.isSampled
+        let duration = now.nanoseconds(since: delivery.deliveredAt)
+        let rule = rule(processed: delivery, outcome, duration)
+        guard isSampled || holdsUnsampled else { return countNotSampled() }
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,
             spanID: delivery.process.spanID, flags: delivery.process.flags,
             startUnixNanoseconds: delivery.deliveredAt.unixNanoseconds,
-            endUnixNanoseconds: delivery.deliveredAt.unixNanoseconds + now.nanoseconds(since: delivery.deliveredAt))
+            endUnixNanoseconds: delivery.deliveredAt.unixNanoseconds + duration)
         if let creation = delivery.creation {
             span.link = SpanLink(context: creation)
-            // A parent that was not kept would leave an orphan behind.
-            if shared.consumerRelation == .parent, creation.isSampled {
+            // A parent that was not kept would leave an orphan behind; where neither is, the ring decides.
+            if shared.consumerRelation == .parent, creation.isSampled || !isSampled {
                 span.parentSpanID = delivery.dwell.isValid ? delivery.dwell : creation.spanID
             }
         }
@@ -197,8 +226,13 @@ public final class Lane {
         span.bodySize = delivery.bodySize
         span.queueNanoseconds = delivery.queueNanoseconds
         span.conversationIsTraceID = delivery.conversationIsTraceID
-        if let conversation = delivery.conversation { span.detail = SpanDetail(conversationID: conversation) }
-        record(span)
+        guard isSampled else {
+            return holdUnsampled(span, conversation: delivery.conversation, keptFor: rule, at: now)
+        }
+        if delivery.conversation != nil || delivery.traceState != nil {
+            span.detail = SpanDetail(conversationID: delivery.conversation, traceState: delivery.traceState)
+        }
+        record(span, of: delivery.destination, because: reason(ofContext: delivery.creation))
     }
 
     /// Measures one operation, with the trace as exemplar when it is kept.

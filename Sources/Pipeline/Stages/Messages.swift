@@ -9,8 +9,12 @@ struct Publication {
     var hasForeignContextField = false
     /// What came with the context, as received.
     var traceState: String?
+    /// A field of that name is there, with or without a context: ours must not stand beside it.
+    var hasTraceStateField = false
     /// The application's own correlation id.
     var conversation: String?
+    /// The application says itself which message caused this one.
+    var hasCausation = false
     var bodySize: Int64
     /// Why this message cannot be edited, although the listener would; nil when it can.
     var obstacle: InjectionObstacle?
@@ -43,8 +47,9 @@ public enum InjectionObstacle: String, Sendable, CaseIterable {
 /// The answer to a publication: what the binding is to write into the message.
 enum Injection: Equatable {
     case none
-    /// Add the context, and a correlation id (the trace id's text form) unless the message has one.
-    case add(TraceContext, correlation: Bool)
+    /// Add the context, the tracestate if there is something to state, a correlation id unless the message has one, and
+    /// the id of its cause if that is known.
+    case add(TraceContext, traceState: String? = nil, correlation: Correlation, causation: MessageID = .none)
 }
 
 /// A publish that waits for the broker's answer.
@@ -55,6 +60,12 @@ struct OpenSend {
     var kind: SpanKind
     var context: TraceContext
     var parent: TraceContext?
+    /// How the parent was found, and the message that it belongs to, if no context told it.
+    var causality = SpanCausality.none
+    var causeID = MessageID.none
+    /// Links to what may have been the cause.
+    var candidates: [SpanLink] = []
+    var candidatesLeftOut = 0
     var bodySize: Int64
     var conversation: String?
     var traceState: String?
@@ -75,6 +86,8 @@ struct OpenReceive {
     /// Hashes of the streams from which the command reads what it had been given before.
     var rereads: [UInt64] = []
 
+    var isInspection: Bool { if case .inspection = mode { true } else { false } }
+
     enum Mode {
         /// Deliveries of the group, to be settled: they open process spans.
         case leased(firstDelivery: Bool)
@@ -91,6 +104,10 @@ struct Delivered {
     var sequence: UInt64
     var context: TraceContext?
     var conversation: String?
+    /// Beside a sampled context only: nobody asks what an unsampled one states.
+    var traceState: String?
+    /// The text of `conversation` is the field's value byte for byte, and may be passed on.
+    var conversationIsExact = true
     var bodySize: Int64
 }
 

@@ -8,7 +8,7 @@ public protocol SessionMachine: SendableMetatype {
     /// What all sessions of one listener on one event loop count into.
     associatedtype Counters: SessionCounters
 
-    init(lane: Lane, listener: ListenerProfile, counters: Counters)
+    init(lane: Lane, listener: ListenerProfile, counters: Counters, peer: ClientPeer)
     mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
     mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput
     /// One side will send nothing more: what was kept of an unfinished frame goes on as it is.

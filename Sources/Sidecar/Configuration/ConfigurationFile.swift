@@ -37,7 +37,7 @@ struct ConfigurationFile {
             if path == ConfigurationKeys.listenersPath {
                 readListeners(value, into: &draft)
             } else if let key = table.key(at: path) {
-                if let text = scalar(value, expected: key.expected, path: path, into: &draft) {
+                if let text = text(value, of: key, path: path, into: &draft) {
                     draft.set(key, to: text, from: origin(value))
                 }
             } else if table.isSection(path) {
@@ -91,6 +91,18 @@ struct ConfigurationFile {
                 draft.report(message, at: origin(keyNode), path: fullPath)
             }
         }
+    }
+
+    /// The text of a setting; a list of words is the same as the words with commas between them.
+    private func text(
+        _ node: Node, of key: ConfigurationKey<SidecarConfiguration>, path: String,
+        into draft: inout ConfigurationDraft
+    ) -> String? {
+        guard key.isList, case .sequence(let items) = node else {
+            return scalar(node, expected: key.expected, path: path, into: &draft)
+        }
+        let words = items.compactMap { scalar($0, expected: key.expected, path: path, into: &draft) }
+        return words.count == items.count ? words.joined(separator: ",") : nil
     }
 
     private func scalar(

@@ -12,6 +12,8 @@ struct ConfigurationKey<Target: Sendable>: Sendable {
     let meaning: String
     /// The default in words, where the value of a fresh target does not tell it.
     let defaultNote: String?
+    /// Whether the file may write the value as a list.
+    let isList: Bool
     let set: @Sendable (inout Target, String) throws(ValueRejection) -> Void
     let show: @Sendable (Target) -> ConfigurationValue
 
@@ -24,6 +26,7 @@ struct ConfigurationKey<Target: Sendable>: Sendable {
         self.expected = syntax.expected
         self.meaning = meaning
         self.defaultNote = defaultNote
+        isList = syntax.isList
         set = { (target, text) throws(ValueRejection) in target[keyPath: property] = try syntax.parse(text) }
         show = { syntax.show($0[keyPath: property]) }
     }

@@ -12,7 +12,7 @@ enum ConfigurationKeys {
     /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
     static let protocols = ["redis", "nats", "kafka"]
     /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
-    static let laterPaths: Set = ["sampling", "resilience", "tracing.causality"]
+    static let laterPaths: Set = ["resilience"]
 
     /// The settings of the process.
     static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: [
@@ -37,8 +37,23 @@ enum ConfigurationKeys {
             "tracing.consumer_relation", \.tracing.consumerRelation, .word(),
             "how a process span relates to the publishing span: its child, or a root linked to it"),
         ConfigurationKey(
+            "tracing.causality", \.tracing.causality, .word(),
+            "whether a message published without a context continues the trace of the message that caused it"),
+        ConfigurationKey(
+            "tracing.correlation_fields", \.tracing.correlationFields, .correlationFields,
+            "fields that hold the application's own correlation id, in any case of letters"),
+        ConfigurationKey(
             "tracing.bus_spans", \.tracing.busSpans, .word(),
             "whether the time in the queue is a span of the bus's own, so that service maps show the bus"),
+        ConfigurationKey(
+            "sampling.spans_per_second", \.sampling.spansPerSecond, .number(0...10_000_000),
+            "spans per second of traces kept by probability, shared by all destinations; 0 keeps none"),
+        ConfigurationKey(
+            "sampling.always", \.sampling.always, .keepRules,
+            "what keeps a trace in any case"),
+        ConfigurationKey(
+            "sampling.ring", \.sampling.ring, .number(16...16_777_216),
+            "unsampled spans held for 10 s in case a rule wants their trace"),
         ConfigurationKey(
             "traces.keep_spans", \.traces.keepSpans, .number(0...1_000_000),
             "spans of recent traces held in memory; the oldest gives way, 0 holds none"),

@@ -2,6 +2,7 @@ public import Logging
 import NIOCore
 public import Pipeline
 public import Proxy
+public import Telemetry
 
 /// Everything one sidecar process is told before it starts: a plain value, complete and checked.
 public struct SidecarConfiguration: Sendable, Equatable {
@@ -18,6 +19,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var otlp = OTLPConfiguration()
     /// How spans relate to each other.
     public var tracing = TracingConfiguration()
+    /// Which traces are kept.
+    public var sampling = SamplingConfiguration()
     /// What is held of recent traces.
     public var traces = TracesConfiguration()
     /// The bounds of what is held.
@@ -102,6 +105,10 @@ public struct OTLPConfiguration: Sendable, Equatable {
 public struct TracingConfiguration: Sendable, Equatable {
     /// Default parent.
     public var consumerRelation = ConsumerRelation.parent
+    /// Default inferred.
+    public var causality = CausalityMode.inferred
+    /// Fields that hold the application's own correlation id. Default `CorrelationFields.standard`.
+    public var correlationFields = CorrelationFields.standard
     /// Whether the time in the queue is a span of the bus's own, so that service maps show it.
     public enum BusSpans: String, Sendable, CaseIterable {
         case on
@@ -110,6 +117,16 @@ public struct TracingConfiguration: Sendable, Equatable {
 
     /// Default on.
     public var busSpans = BusSpans.on
+}
+
+/// Which traces are kept. `OTEL_TRACES_SAMPLER`, where it is set, decides instead of the budget.
+public struct SamplingConfiguration: Sendable, Equatable {
+    /// Spans per second of traces that are kept by probability. Default 1,000; 0 keeps none.
+    public var spansPerSecond = 1_000
+    /// What keeps a trace in any case. Default all.
+    public var always = KeepRules.all
+    /// Unsampled spans that are held in case a rule wants their trace. Default 16,384.
+    public var ring = 16_384
 }
 
 /// What is held of recent traces, for `tacho trace` and the admin API.

@@ -1,5 +1,7 @@
 import Logging
+import Pipeline
 import Proxy
+import Telemetry
 
 /// A value as the configuration reference and `check` show it.
 enum ConfigurationValue: Sendable, Equatable {
@@ -15,6 +17,8 @@ struct ValueSyntax<Value: Sendable>: Sendable {
     let expected: String
     let parse: @Sendable (String) throws(ValueRejection) -> Value
     let show: @Sendable (Value) -> ConfigurationValue
+    /// Whether the file may write the value as a list.
+    var isList = false
 }
 
 extension ValueSyntax where Value == String {
@@ -83,6 +87,32 @@ extension ValueSyntax where Value: CaseIterable & RawRepresentable<String> {
     }
 }
 
+extension ValueSyntax where Value == KeepRules {
+    /// Words with commas between them, or `none`.
+    static let keepRules = {
+        let known = KeepReason.allCases.filter(KeepRules.all.contains)
+        let expected = "a list of \(known.map(\.text).joined(separator: ", ")), or none"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> KeepRules in
+                var rules: KeepRules = []
+                for word in text.split(whereSeparator: { $0 == "," || $0 == " " }) where text != "none" {
+                    guard let reason = known.first(where: { $0.text == word }) else {
+                        throw ValueRejection(expected: expected, found: String(word))
+                    }
+                    rules.formUnion(KeepRules([reason]))
+                }
+                return rules
+            },
+            show: { rules in
+                let words = known.filter(rules.contains).map(\.text)
+                return .text(words.isEmpty ? "none" : words.joined(separator: ", "))
+            },
+            isList: true
+        )
+    }()
+}
+
 extension ValueSyntax where Value == Endpoint {
     static let listen = endpoint { (_) throws(ValueRejection) in }
 
@@ -118,6 +148,29 @@ extension ValueSyntax where Value == Endpoint {
             show: { .text($0.description) }
         )
     }
+}
+
+extension ValueSyntax where Value == CorrelationFields {
+    static let correlationFields = {
+        let expected = "1 to \(fieldsMax) names of 1 to \(CorrelationFields.nameBytesMax) bytes, separated by commas"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> CorrelationFields in
+                let names = text.split(separator: ",", omittingEmptySubsequences: false).map { name in
+                    String(name.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+                }
+                let isPlain = names.allSatisfy { name in
+                    1...CorrelationFields.nameBytesMax ~= name.utf8.count
+                        && name.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F }
+                }
+                guard isPlain, names.count <= fieldsMax else { throw ValueRejection(expected: expected, found: text) }
+                return CorrelationFields(names)
+            },
+            show: { .text($0.names.joined(separator: ",")) }
+        )
+    }()
+
+    private static var fieldsMax: Int { 16 }
 }
 
 extension ValueSyntax where Value == OTLPConfiguration.Endpoint {

@@ -102,6 +102,13 @@ public enum MetricCatalog {
     public static let spansNotSampled = MetricFamily(
         "tacho_spans_not_sampled_total", .counter, "Spans not chosen for export.")
 
+    public static let spansKept = MetricFamily(
+        "tacho_spans_kept_total", .counter, "Spans chosen for export, by why their trace was kept.", labels: [reason])
+
+    public static let samplingRatio = MetricFamily(
+        "tacho_sampling_ratio", .gauge, "Share of the traces beginning with a destination that were lately kept.",
+        labels: [destination])
+
     public static let spansExported = MetricFamily(
         "tacho_spans_exported_total", .counter, "Spans that the collector has accepted.")
 
@@ -149,7 +156,8 @@ public enum MetricCatalog {
         queueTime, injectedMessages, notInjectedMessages, strippedMessages, redeliveries, deliveriesOpen,
         deliveriesEvicted,
         connections, connectionsAccepted, upstreamFailures, proxyTime, forwardedBytes, uneditedFrames, opaqueSessions,
-        spansStarted, spansSampled, spansNotSampled, spansExported, spansDropped, spansQueued, spansInFlight,
+        spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
+        spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,
         buildInfo, logLinesSuppressed, processCPU, processResidentMemory, processOpenDescriptors, processStartTime,
     ]

@@ -48,8 +48,11 @@ public struct Sampler: Sendable {
 
     /// The tracestate member that tells others with which probability a root was kept, `ot=th:...`; nil when no trace
     /// is kept. Belongs only on traces for which `keepsRoot` decided.
-    public var traceState: String? {
-        threshold < Self.thresholdLimit ? "ot=th:\(Self.text(ofThreshold: threshold))" : nil
+    public var traceState: String? { Self.traceState(ofThreshold: threshold) }
+
+    /// As `traceState`, for any threshold.
+    public static func traceState(ofThreshold threshold: UInt64) -> String? {
+        threshold < thresholdLimit ? "ot=th:\(text(ofThreshold: threshold))" : nil
     }
 
     /// One more than the largest randomness.

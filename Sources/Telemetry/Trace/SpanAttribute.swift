@@ -28,6 +28,11 @@ package enum SpanAttribute {
     package static let deliveryAttempt: StaticString = "tacho.delivery.attempt"
     package static let queueSeconds: StaticString = "tacho.queue.seconds"
     package static let outcome: StaticString = "tacho.outcome"
+    package static let samplingReason: StaticString = "sampling.reason"
+    package static let causality: StaticString = "tacho.causality"
+    package static let causalityConfidence: StaticString = "tacho.causality.confidence"
+    /// The value of `tacho.causality` on links.
+    package static let candidate: StaticString = "candidate"
 
     package static let serviceName = "service.name"
     package static let serviceInstanceID = "service.instance.id"

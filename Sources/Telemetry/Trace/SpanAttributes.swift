@@ -74,7 +74,7 @@ extension SpanDescriptor {
 }
 
 extension SpanRecord {
-    /// The attributes of this span alone, in the order in which the encoder writes them.
+    /// The attributes of this span alone, as they are exported.
     package func ownAttributes(_ names: NameTable) -> [(key: StaticString, value: AttributeValue)] {
         var pairs: [(key: StaticString, value: AttributeValue)] = []
         func add(_ key: StaticString, _ text: String) {
@@ -93,15 +93,19 @@ extension SpanRecord {
             pairs.append((SpanAttribute.queueSeconds, .double(Double(queueNanoseconds) / 1e9)))
         }
         add(SpanAttribute.outcome, outcome.text)
+        add(SpanAttribute.samplingReason, reason?.text ?? "")
+        add(SpanAttribute.causality, causality.rule)
+        add(SpanAttribute.causalityConfidence, causality.confidence)
         return pairs
     }
 }
 
 extension SpanLink {
-    /// The attributes of the link, in the order in which the encoder writes them.
+    /// The attributes of the link, as they are exported.
     package var attributes: [(key: StaticString, value: AttributeValue)] {
         var pairs: [(key: StaticString, value: AttributeValue)] = []
         if messageID != .none { pairs.append((SpanAttribute.messageID, .string(messageID.description))) }
+        if isCandidate { pairs.append((SpanAttribute.causality, .string(SpanAttribute.candidate.description))) }
         if queueNanoseconds != .min {
             pairs.append((SpanAttribute.queueSeconds, .double(Double(queueNanoseconds) / 1e9)))
         }

@@ -43,6 +43,10 @@ public struct SpanRecord: Sendable {
     public var link: SpanLink?
     /// The conversation id is the trace id's text form, as it is for messages whose correlation id we generated.
     public var conversationIsTraceID = false
+    /// Why the trace was kept (`sampling.reason`); nil on spans that were not.
+    public var reason: KeepReason?
+    /// How the parent was found, if no context told it.
+    public var causality = SpanCausality.none
     /// What few spans have; nil for most.
     public var detail: SpanDetail?
 
@@ -70,12 +74,17 @@ public struct SpanLink: Sendable, Hashable {
     public var messageID: MessageID
     /// As in `SpanRecord.queueNanoseconds`.
     public var queueNanoseconds: Int64
+    /// The other message may have caused this one (`tacho.causality` = `candidate`); which did is not known.
+    public var isCandidate: Bool
 
     /// By default only the context is known.
-    public init(context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min) {
+    public init(
+        context: TraceContext, messageID: MessageID = .none, queueNanoseconds: Int64 = .min, isCandidate: Bool = false
+    ) {
         self.context = context
         self.messageID = messageID
         self.queueNanoseconds = queueNanoseconds
+        self.isCandidate = isCandidate
     }
 }
 

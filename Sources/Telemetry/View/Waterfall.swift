@@ -82,6 +82,10 @@ public struct Waterfall: Sendable {
         if let id = span.attributes[idKey], id != tree.above(row.span).flatMap({ trace.spans[$0].attributes[idKey] }) {
             parts.append("id \(id)")
         }
+        if let rule = take(SpanAttribute.causality) {
+            let confidence = take(SpanAttribute.causalityConfidence).map { ", \($0)" } ?? ""
+            parts.append("parent inferred (\(rule)\(confidence))")
+        }
         for (key, value) in ours.sorted(by: { $0.key < $1.key }) {
             parts.append("\(key.dropFirst(Self.ownPrefix.count)) \(value)")
         }
@@ -103,7 +107,9 @@ public struct Waterfall: Sendable {
         if case .orphan(let parent) = row.relation { above.insert(parent) }
         let links = span.links.filter { $0.traceID != trace.traceID || !above.contains($0.spanID) }
         var texts = links.prefix(Self.linksMax).map { link in
-            var text = link.traceID == trace.traceID ? "" : "trace \(link.traceID) "
+            let isCandidate = link.attributes[SpanAttribute.causality.description] != nil
+            var text = isCandidate ? "possible cause: " : "linked to "
+            if link.traceID != trace.traceID { text += "trace \(link.traceID) " }
             text += "span \(link.spanID)"
             if let id = link.attributes[SpanAttribute.messageID.description] { text += ", id \(id)" }
             if let queue = link.attributes[SpanAttribute.queueSeconds.description] {
@@ -112,8 +118,8 @@ public struct Waterfall: Sendable {
             return text
         }
         let more = links.count - texts.count + max(0, span.linksLeftOut)
-        if more > 0 { texts.append("\(more) more") }
-        return texts.map { row.continuation + style.paint("~ linked to \(TerminalText.plain($0))", .faint) }
+        if more > 0 { texts.append("linked to \(more) more") }
+        return texts.map { row.continuation + style.paint("~ \(TerminalText.plain($0))", .faint) }
     }
 
     private static func duration(_ seconds: AttributeValue) -> String {

@@ -117,17 +117,3 @@ import Testing
         #expect(deliveries.expire(at: Instant(monotonicNanoseconds: 50, unixNanoseconds: 0), most: 9).isEmpty)
     }
 }
-
-/// Random numbers that a printed seed repeats (xorshift64*).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-}

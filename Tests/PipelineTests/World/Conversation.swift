@@ -32,9 +32,13 @@ final class Conversation {
         return Self.bytes(output.toClient)
     }
 
-    func clientFinished() -> String { Self.text(Self.bytes(session.clientFinished(at: world.now).toUpstream)) }
+    func clientFinished() -> String { Self.text(clientFinished()) }
 
-    func upstreamFinished() -> String { Self.text(Self.bytes(session.upstreamFinished(at: world.now).toClient)) }
+    func upstreamFinished() -> String { Self.text(upstreamFinished()) }
+
+    func clientFinished() -> [UInt8] { Self.bytes(session.clientFinished(at: world.now).toUpstream) }
+
+    func upstreamFinished() -> [UInt8] { Self.bytes(session.upstreamFinished(at: world.now).toClient) }
 
     func close() { session.closed(at: world.now) }
 

@@ -4,6 +4,8 @@ import Telemetry
 /// A command as clients send it.
 func command(_ words: String...) -> String { array(words.map(bulk)) }
 
+func command(_ words: String..., fields: [String]) -> String { array((words + fields).map(bulk)) }
+
 func array(_ elements: [String]) -> String { "*\(elements.count)\r\n" + elements.joined() }
 
 func map(_ pairs: [(String, String)]) -> String { "%\(pairs.count)\r\n" + pairs.map { $0.0 + $0.1 }.joined() }

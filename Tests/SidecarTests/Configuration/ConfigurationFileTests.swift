@@ -1,6 +1,7 @@
 import Logging
 import Pipeline
 import Proxy
+import Telemetry
 import Testing
 
 @testable import Sidecar
@@ -22,6 +23,7 @@ struct ConfigurationFileTests {
               - { name: second, protocol: redis, listen: 16380, upstream: "[::1]:6379" }
             otlp: { endpoint: "https://collector:4318/base", compression: gzip }
             tracing: { consumer_relation: link }
+            sampling: { spans_per_second: 50, always: [error, dead_letter], ring: 4096 }
             limits:
               frame_bytes: 2MiB
               destinations: 10
@@ -48,6 +50,9 @@ struct ConfigurationFileTests {
         expected.otlp.endpoint = .url("https://collector:4318/base")
         expected.otlp.compression = .gzip
         expected.tracing.consumerRelation = .link
+        expected.sampling.spansPerSecond = 50
+        expected.sampling.always = [.error, .deadLetter]
+        expected.sampling.ring = 4_096
         expected.limits.frameBytes = 2_097_152
         expected.limits.destinations = 10
         expected.limits.openDeliveries = 65_536
@@ -58,7 +63,7 @@ struct ConfigurationFileTests {
         expected.threads = 3
         expected.logLevel = .warning
         #expect(resolved.configuration == expected)
-        #expect(resolved.origins["limits.destinations"]?.description == "tacho.yaml:14:17")
+        #expect(resolved.origins["limits.destinations"]?.description == "tacho.yaml:15:17")
         #expect(resolved.notices == [])
     }
 
@@ -84,8 +89,8 @@ struct ConfigurationFileTests {
                 """
                 servce: checkout
                 http: { listen: "unix:/tmp/x" }
-                sampling: { spans_per_second: 1000 }
-                tracing: { consumer_relation: child, causality: inferred }
+                sampling: { spans_per_second: -1, always: [error, late] }
+                tracing: { consumer_relation: child, causality: maybe }
                 listeners:
                   - protocol: nats
                     listen: 16379
@@ -109,9 +114,11 @@ struct ConfigurationFileTests {
                 """) == [
                     #"tacho.yaml:1:1: servce: unknown key; did you mean "service"?"#,
                     "tacho.yaml:2:17: http.listen: HTTP is served over TCP only; expected HOST:PORT or none",
-                    "tacho.yaml:3:1: sampling: not available in this version",
+                    "tacho.yaml:3:31: sampling.spans_per_second: expected a whole number from 0 to 10000000, found \"-1\"",
+                    "tacho.yaml:3:43: sampling.always: expected a list of error, slow, redelivery, dead_letter, or none, "
+                        + "found \"late\"",
                     #"tacho.yaml:4:31: tracing.consumer_relation: expected parent or link, found "child""#,
-                    "tacho.yaml:4:38: tracing.causality: not available in this version",
+                    #"tacho.yaml:4:38: tracing.causality: expected inferred or off, found "maybe""#,
                     #"tacho.yaml:6:15: listeners[0].protocol: "nats" is not available in this version; expected redis"#,
                     #"tacho.yaml:8:15: listeners[0].upstream: "embedded" is not available in this version; "#
                         + "give the address of a running server",
@@ -155,7 +162,7 @@ struct ConfigurationFileTests {
             (
                 "? [a, b]\n: c\nlisteners: [{ protocol: redis, listen: 1, upstream: 2 }]",
                 "tacho.yaml:1:3: a list: unknown key; expected one of service, http, data, otlp, "
-                    + "tracing, traces, limits, threads, log, listeners"
+                    + "tracing, sampling, traces, limits, threads, log, listeners"
             ),
         ])
     func noConfiguration(text: String, complaint: String) {

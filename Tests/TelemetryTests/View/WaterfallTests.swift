@@ -133,6 +133,24 @@ struct WaterfallTests {
                 """)
     }
 
+    @Test func inferredEdgesAreMarked() {
+        var next = world.record(
+            trace: 1, span: 0xf2, parent: 0xa1, at: 1_000, took: 1_000, world.descriptor("xadd", .send, "payments"))
+        next.causality = .connectionCertain
+        var candidate = WatchWorld.link(2, 0xf1)
+        candidate.isCandidate = true
+        next.link = candidate
+        #expect(
+            drawn([send(took: 500), next]) == """
+                trace 00000000000000000000000000000001
+                2026-01-02T03:04:05.123456Z, 2.00 us, 2 spans, service shop
+
+                xadd orders       producer  │━━━━━━━━━━                              │   500 ns  id 1767323045123-0
+                └─ xadd payments  producer  │                    ━━━━━━━━━━━━━━━━━━━━│  1.00 us  parent inferred (connection, certain)
+                      ~ possible cause: trace 00000000000000000000000000000002 span 00000000000000f1
+                """)
+    }
+
     @Test func namesFromTheWireDoNotSteerTheTerminal() {
         let hostile = world.record(
             trace: 1, span: 0xe1,

@@ -1,0 +1,140 @@
+import Telemetry
+import Wire
+
+/// The fields that carry context in a stream entry, and their form on the wire.
+enum ContextFields {
+    static func isTraceParent(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 11 && RESPText.matches(bytes, in: name, "traceparent")
+    }
+
+    static func isCorrelation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
+    }
+
+    static func isCausation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 11 && RESPText.matches(bytes, in: name, "causationid")
+    }
+
+    static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
+        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
+    }
+
+    /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep
+    /// (W3C, section 3.3.1.5); a longer one is cut.
+    private static let textBytesMax = 512
+
+    static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
+        let bounded = range.prefix(textBytesMax)
+        return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
+    }
+
+    /// Whether the text is these bytes: neither cut nor repaired.
+    static func isText(_ text: String, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        guard text.utf8.count == range.count else { return false }
+        return zip(text.utf8, range).allSatisfy { $0 == bytes[$1] }
+    }
+
+    /// Whether a tracestate is one that we write: the probability of a root, and nothing else.
+    static func isProbability(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Bool {
+        let longest = 6 + 14
+        return (7...longest).contains(value.count)
+            && RESPText.matches(bytes, in: value.lowerBound..<(value.lowerBound + 6), "ot=th:")
+    }
+
+    /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if there is
+    /// something to state, the tracestate, then, if we give one, the correlation id, then, if it is known, the id of the
+    /// cause.
+    ///
+    /// A ready-made text is copied and its digits are overwritten: this runs for every message.
+    static func append(_ injection: Injection, to bytes: inout [UInt8]) {
+        guard case .add(let context, let traceState, let correlation, let causation) = injection else { return }
+        let start = bytes.count
+        bytes.append(contentsOf: contextText)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        store(context.traceID.high, at: start + traceIDOffset, in: &raw)
+        store(context.traceID.low, at: start + traceIDOffset + 16, in: &raw)
+        store(context.spanID.value, at: start + spanIDOffset, in: &raw)
+        raw.storeBytes(
+            of: HexadecimalText.digit(context.flags.intersection(.known).rawValue), toByteOffset: start + flagsOffset,
+            as: UInt8.self)
+        if let traceState { append(traceStateName, traceState, to: &bytes) }
+        append(correlation, to: &bytes)
+        append(causation, to: &bytes)
+    }
+
+    private static func append(_ name: [UInt8], _ text: String, to bytes: inout [UInt8]) {
+        RESPWriter.appendBulk(name, to: &bytes)
+        RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: text.utf8.count, to: &bytes)
+        bytes.append(contentsOf: text.utf8)
+        bytes.append(contentsOf: lineEnd)
+    }
+
+    private static func append(_ correlation: Correlation, to bytes: inout [UInt8]) {
+        switch correlation {
+        case .none: break
+        case .traceID(let traceID):
+            let start = bytes.count
+            bytes.append(contentsOf: correlationText)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            store(traceID.high, at: start + correlationOffset, in: &raw)
+            store(traceID.low, at: start + correlationOffset + 16, in: &raw)
+        case .text(let text): append(correlationName, text, to: &bytes)
+        }
+    }
+
+    private static func append(_ causation: MessageID, to bytes: inout [UInt8]) {
+        guard case .streamEntry(let milliseconds, let sequence) = causation else { return }
+        RESPWriter.appendBulk(causationName, to: &bytes)
+        let count = digitCount(milliseconds) + 1 + digitCount(sequence)
+        RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
+        append(decimal: milliseconds, to: &bytes)
+        bytes.append(UInt8(ascii: "-"))
+        append(decimal: sequence, to: &bytes)
+        bytes.append(contentsOf: lineEnd)
+    }
+
+    private static func digitCount(_ value: UInt64) -> Int {
+        var (count, rest) = (1, value / 10)
+        while rest > 0 { (count, rest) = (count + 1, rest / 10) }
+        return count
+    }
+
+    private static func append(decimal value: UInt64, to bytes: inout [UInt8]) {
+        var divisor: UInt64 = 1
+        while value / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(value / divisor % 10))
+            divisor /= 10
+        }
+    }
+
+    private static func store(_ value: UInt64, at offset: Int, in bytes: inout MutableRawSpan) {
+        let words = HexadecimalText.words(value)
+        bytes.storeBytes(of: words.high.bigEndian, toByteOffset: offset, as: UInt64.self)
+        bytes.storeBytes(of: words.low.bigEndian, toByteOffset: offset + 8, as: UInt64.self)
+    }
+
+    private static let zeros = String(repeating: "0", count: 32)
+    private static let traceStateName = Array("tracestate".utf8)
+    private static let correlationName = Array("correlationid".utf8)
+    private static let causationName = Array("causationid".utf8)
+    private static let lineEnd = Array("\r\n".utf8)
+    private static let contextText = Array(
+        "$11\r\ntraceparent\r\n$55\r\n00-\(zeros)-\(zeros.prefix(16))-00\r\n".utf8)
+    private static let correlationText = Array("$13\r\ncorrelationid\r\n$32\r\n\(zeros)\r\n".utf8)
+    /// Behind `$11`, the name, `$55` and the version.
+    private static let traceIDOffset = 26
+    private static let spanIDOffset = traceIDOffset + 33
+    private static let flagsOffset = spanIDOffset + 18
+    private static let correlationOffset = 25
+}
+
+extension Injection {
+    /// Elements that the command gets more: two for each field.
+    var elementCount: Int {
+        guard case .add(_, let traceState, let correlation, let causation) = self else { return 0 }
+        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation == .none ? 0 : 2)
+    }
+}

@@ -1,0 +1,119 @@
+import AllocationCount
+import NIOCore
+import Pipeline
+import Telemetry
+
+// Heap blocks and time per message on the way through a session, sampled and not. One thread, no sockets: what remains
+// is the work of the pipeline. Commands come in reads of 100, as a busy pipeline delivers them.
+
+/// Takes spans and forgets them.
+final class Discard: SpanSink {
+    func offer(_ batch: inout [SpanRecord]) { batch.removeAll(keepingCapacity: true) }
+}
+
+struct Scenario {
+    var name: String
+    var sampler: SamplerChoice
+    var holdsUnsampled: Bool
+    var inject: InjectionRule
+}
+
+let messagesPerRead = 100
+let reads = 2_000
+let milliseconds = 1_700_000_000_000
+let id = "\(milliseconds)-0"
+
+func bulk(_ words: [String]) -> String {
+    "*\(words.count)\r\n" + words.map { "$\($0.utf8.count)\r\n\($0)\r\n" }.joined()
+}
+
+/// What crosses the wire in one round, in the order in which it does, and how many messages that is.
+struct Traffic {
+    var name: String
+    var steps: [Step]
+
+    enum Step {
+        case fromClient(ByteBuffer)
+        case fromServer(ByteBuffer)
+    }
+
+    static let publishing = Traffic(
+        name: "publish",
+        steps: [
+            .fromClient(repeated { _ in bulk(["XADD", "orders", "*", "item", "book"]) }),
+            .fromServer(repeated { _ in "$\(id.utf8.count)\r\n\(id)\r\n" }),
+        ])
+
+    /// One read of all messages, which carry contexts that are not sampled, then an acknowledgement for each.
+    static let consuming = Traffic(
+        name: "consume",
+        steps: [
+            .fromClient(
+                ByteBuffer(string: bulk(["XREADGROUP", "GROUP", "g", "c", "COUNT", "100", "STREAMS", "orders", ">"]))),
+            .fromServer(
+                ByteBuffer(string: "*1\r\n*2\r\n$6\r\norders\r\n*\(messagesPerRead)\r\n" + text { entry($0) })),
+            .fromClient(repeated { bulk(["XACK", "orders", "g", "\(milliseconds)-\($0)"]) }),
+            .fromServer(repeated { _ in ":1\r\n" }),
+        ])
+
+    private static func entry(_ number: Int) -> String {
+        let context = "00-4bf92f3577b34da6a3ce929d0e0e4\(736 + number)-00f067aa0ba902b7-02"
+        let id = "\(milliseconds)-\(number)"
+        return "*2\r\n$\(id.utf8.count)\r\n\(id)\r\n" + bulk(["item", "book", "traceparent", context])
+    }
+
+    private static func text(_ make: (Int) -> String) -> String { (0..<messagesPerRead).map(make).joined() }
+
+    private static func repeated(_ make: (Int) -> String) -> ByteBuffer { ByteBuffer(string: text(make)) }
+}
+
+func measure(_ traffic: Traffic, _ scenario: Scenario) {
+    let listener = ListenerProfile(
+        number: 0, name: "redis", service: "shop", system: "redis", broker: BrokerAddress(server: "bus", port: 6379),
+        inject: scenario.inject)
+    let shared = Lane.SharedState(
+        destinations: NameTable(capacity: 100), names: NameTable(capacity: 100), groups: NameTable(capacity: 100),
+        catalog: SpanCatalog(), deliveries: OpenDeliveries(capacity: 65_536, unsettledNanoseconds: 300_000_000_000),
+        sampler: Sampler(.parentBased(root: .alwaysOn)), sink: Discard(),
+        sampling: SamplingController(SamplingBudget(fixed: Sampler(scenario.sampler))),
+        provisional: scenario.holdsUnsampled ? ProvisionalRing(capacity: 16_384) : nil)
+    let lane = Lane(shared: shared, listeners: [listener], metrics: MetricsRegistry().makeShard(), seed: (1, 2, 3, 4))
+    var session = RedisSession(lane: lane, listener: listener, counters: RedisCounters(lane: lane, listener: listener))
+    var now = Instant(monotonicNanoseconds: 1_000_000_000, unixNanoseconds: 1_700_000_001_000_000_000)
+
+    func round(_ count: Int) -> (blocks: UInt64, duration: Duration) {
+        let before = allocation_count()
+        let duration = ContinuousClock().measure {
+            for _ in 0..<count {
+                for step in traffic.steps {
+                    now.monotonicNanoseconds += 50_000
+                    now.unixNanoseconds += 50_000
+                    switch step {
+                    case .fromClient(let bytes): _ = session.receiveFromClient(bytes, at: now)
+                    case .fromServer(let bytes): _ = session.receiveFromUpstream(bytes, at: now)
+                    }
+                    lane.flush()
+                }
+            }
+        }
+        return (allocation_count() - before, duration)
+    }
+
+    _ = round(reads / 4)
+    let (blocks, duration) = round(reads)
+    let nanoseconds = Double(duration.components.attoseconds) / 1e9 + Double(duration.components.seconds) * 1e9
+    let perMessage = nanoseconds / Double(reads * messagesPerRead)
+    let text = "\(traffic.name),\(scenario.name),\(Double(blocks) / Double(reads)),"
+    print(text + "\(Double(blocks) / Double(reads * messagesPerRead)),\((perMessage * 10).rounded() / 10)")
+}
+
+print("traffic,scenario,blocks per read of \(messagesPerRead) messages,blocks per message,ns per message")
+let off = Scenario(name: "off", sampler: .alwaysOff, holdsUnsampled: false, inject: .never)
+let held = Scenario(name: "unsampled and held", sampler: .alwaysOff, holdsUnsampled: true, inject: .never)
+for scenario in [
+    off, held,
+    Scenario(name: "unsampled, held and injected", sampler: .alwaysOff, holdsUnsampled: true, inject: .always),
+    Scenario(name: "1 % sampled", sampler: .ratio(0.01), holdsUnsampled: true, inject: .never),
+    Scenario(name: "all sampled", sampler: .alwaysOn, holdsUnsampled: true, inject: .never),
+] { measure(.publishing, scenario) }
+for scenario in [off, held] { measure(.consuming, scenario) }
