@@ -26,7 +26,8 @@ private final class Pair {
         let profile = Parts.profile()
         let relay = Relay(
             machine: EchoMachine(
-                lane: worker.lane, listener: profile, counters: worker.counters(profile, of: EchoMachine.self)),
+                lane: worker.lane, listener: profile, counters: worker.counters(profile, of: EchoMachine.self),
+                peer: .unknown),
             worker: worker, metrics: worker.metrics(profile),
             onOpaque: { [unowned self] in opaque.append($0) }, onUpstreamLost: { [unowned self] in losses += 1 })
         worker.add(relay)
