@@ -15,6 +15,7 @@ final class WorkerThread: Sendable {
     }
 
     private let state = Mutex(State.running)
+    private let thread = Mutex(pthread_t())
 
     /// Starts `work` on a new thread.
     init(_ work: @escaping @Sendable () -> Void) {
@@ -31,10 +32,13 @@ final class WorkerThread: Sendable {
                 return nil
             }, Unmanaged.passRetained(start).toOpaque())
         precondition(status == 0, "the system has no thread left for the exporter")
-        pthread_detach(thread)
+        self.thread.withLock { $0 = thread }
     }
 
-    /// Waits until the work is done, whatever becomes of the task. May be called once.
+    /// Waits until the work is done and the thread is gone, whatever becomes of the task. To be called once.
+    ///
+    /// The thread is joined, not only its work awaited: on its way out it runs the destructors of the TLS library, and
+    /// those must not meet the ones that the library runs when the process exits.
     func waitForEnd() async {
         await withCheckedContinuation { continuation in
             let hasEnded = state.withLock { state in
@@ -44,6 +48,8 @@ final class WorkerThread: Sendable {
             }
             if hasEnded { continuation.resume() }
         }
+        // The work is done, so this takes no longer than a thread takes to end.
+        pthread_join(thread.withLock { $0 }, nil)
     }
 
     private func end() {
