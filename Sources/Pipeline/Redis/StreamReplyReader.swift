@@ -80,6 +80,7 @@ struct StreamReplyReader {
         var contextAt: Int?
         var conversation: Range<Int>?
         var traceState: Range<Int>?
+        var hasOwnCausation = false
         var name = fields + 1
         while name < end {
             let nameRange = range(name)
@@ -91,13 +92,15 @@ struct StreamReplyReader {
                 conversation = value
             } else if traceState == nil, ContextFields.isTraceState(bytes, nameRange), !value.isEmpty {
                 traceState = value
+            } else if contextAt == nil, ContextFields.isCausation(bytes, nameRange) {
+                hasOwnCausation = true
             }
             message.bodySize &+= Int64(nameRange.count &+ value.count)
             name += 2
         }
         if let context = message.context, let contextAt {
             let ours = contextAt..<end
-            if let added = added(context, ours, bytes) {
+            if let added = added(context, ours, hasOwnCausation, bytes) {
                 for token in ours { message.bodySize &-= Int64(range(token).count) }
                 // The application's own stands in front of ours, and then we add none.
                 if let correlation = added.correlation {
@@ -126,7 +129,9 @@ struct StreamReplyReader {
 
     /// Whether these last fields are those that injection appends: our mark in the context, and behind it at most a
     /// tracestate, the correlation id and the id of the cause, in this order. Nil if not.
-    private func added(_ context: TraceContext, _ fields: Range<Int>, _ bytes: Span<UInt8>) -> Added? {
+    private func added(
+        _ context: TraceContext, _ fields: Range<Int>, _ hasOwnCausation: Bool, _ bytes: Span<UInt8>
+    ) -> Added? {
         guard InjectionMark.isPresent(in: context) else { return nil }
         var added = Added()
         var name = fields.lowerBound + 2
@@ -135,14 +140,20 @@ struct StreamReplyReader {
         {
             name += 2
         }
+        var isInherited = false
         if name < fields.upperBound, ContextFields.isCorrelation(bytes, range(name)) {
             added.correlation = name
+            isInherited = !context.traceID.isText(bytes, range(name + 1))
             name += 2
         }
         if name < fields.upperBound, ContextFields.isCausation(bytes, range(name)),
             RESPText.entryID(bytes, in: range(name + 1)) != nil
         {
             name += 2
+        } else if isInherited, !hasOwnCausation {
+            // Only a message with a known cause is given another correlation id than its trace's, and its cause with it
+            // unless the application has named one.
+            return nil
         }
         return name == fields.upperBound ? added : nil
     }

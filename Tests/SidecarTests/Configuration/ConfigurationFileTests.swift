@@ -118,7 +118,7 @@ struct ConfigurationFileTests {
                     "tacho.yaml:3:43: sampling.always: expected a list of error, slow, redelivery, dead_letter, or none, "
                         + "found \"late\"",
                     #"tacho.yaml:4:31: tracing.consumer_relation: expected parent or link, found "child""#,
-                    #"tacho.yaml:4:38: tracing.causality: expected inferred or off, found "maybe""#,
+                    #"tacho.yaml:4:49: tracing.causality: expected inferred or off, found "maybe""#,
                     #"tacho.yaml:6:15: listeners[0].protocol: "nats" is not available in this version; expected redis"#,
                     #"tacho.yaml:8:15: listeners[0].upstream: "embedded" is not available in this version; "#
                         + "give the address of a running server",
