@@ -23,8 +23,8 @@ class World:
         self._endings.callback(server.stop)
         return server.start()
 
-    def receiver(self, up=True):
-        made = OTLPReceiver()
+    def receiver(self, up=True, tls=None):
+        made = OTLPReceiver(tls)
         self.receivers.append(made)
         self._endings.callback(made.stop)
         return made.up() if up else made

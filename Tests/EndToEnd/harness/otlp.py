@@ -43,12 +43,14 @@ class Request:
 class OTLPReceiver:
     """Listens on one loopback port for its whole life; `down()` and `up()` take it away and bring it back.
 
-    `script` holds answers for the next requests; when it is empty, `usual` applies.
+    `script` holds answers for the next requests; when it is empty, `usual` applies. With `tls`, a server-side
+    `ssl.SSLContext`, it speaks https.
     """
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.port = free_port()
-        self.url = f"http://{LOOPBACK}:{self.port}"
+        self.tls = tls
+        self.url = f"{'https' if tls else 'http'}://{LOOPBACK}:{self.port}"
         self.usual = Answer()
         self.script = deque()
         self.requests = []
@@ -64,6 +66,10 @@ class OTLPReceiver:
         if self._server is None:
             self._server = _Server((LOOPBACK, self.port), _Handler)
             self._server.receiver = self
+            if self.tls:
+                # The handshake belongs to the connection's own thread, not to the one that accepts.
+                self._server.socket = self.tls.wrap_socket(
+                    self._server.socket, server_side=True, do_handshake_on_connect=False)
             threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
