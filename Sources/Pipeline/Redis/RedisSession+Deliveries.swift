@@ -29,7 +29,8 @@ extension RedisSession {
             .hello, .client, .select, .execute, .discard, .reset, .monitor, .replicate:
             guard reader.entries(at: index, bytes, &splices) != nil else { return false }
         }
-        deliver(open, open.destination, reader.take(), at: now)
+        deliver(open, open.destination, reader.messages, at: now)
+        reader.clear()
         return true
     }
 
@@ -51,7 +52,8 @@ extension RedisSession {
             if case .leased = open.mode, open.rereads.contains(destination.hash) {
                 open.mode = .leased(firstDelivery: false)
             }
-            deliver(open, destination, reader.take(), at: now)
+            deliver(open, destination, reader.messages, at: now)
+            reader.clear()
             next = after
         }
         return true

@@ -71,7 +71,7 @@ extension RedisSession {
         var open = OpenSettle(
             destination: destination(bytes, arguments.range(1)),
             group: deletes ? Destination(name: .none, hash: 0) : lane.group(bytes, arguments.range(2)),
-            operation: operationName, startedAt: now, messages: [], leftOut: 0, deletes: deletes)
+            operation: operationName, startedAt: now, leftOut: 0, deletes: deletes)
         var position = firstID
         for word in firstID..<arguments.count where arguments.isWord(word, "IDS", bytes) {
             position = word + 2

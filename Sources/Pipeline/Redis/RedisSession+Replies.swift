@@ -118,11 +118,23 @@ extension RedisSession {
             if outcome == .succeeded { isMonitoring = true }
         }
         guard let operation else { return measure(entry, outcome, at: now) }
-        var reader = StreamReplyReader(
-            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip,
-            correlationFields: lane.shared.correlationFields)
+        var reader = makeReader()
         resolve(operation, start, outcome, bytes, &reader, at: now)
+        finish(&reader)
+    }
+
+    private func makeReader() -> StreamReplyReader {
+        let storage = lane.deliveredMessages
+        lane.deliveredMessages = []
+        return StreamReplyReader(
+            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip,
+            correlationFields: lane.shared.correlationFields, storage: storage)
+    }
+
+    private func finish(_ reader: inout StreamReplyReader) {
         counters.stripped.add(reader.strippedCount)
+        reader.clear()
+        lane.deliveredMessages = reader.messages
     }
 
     private func isQueued(_ token: RESPToken, _ bytes: Span<UInt8>) -> Bool {
@@ -180,6 +192,7 @@ extension RedisSession {
             }
             if !receive(open, by: kind, in: database, index, bytes, &reader, at: now) {
                 counters.uneditedShape.add(1)
+                reader.clear()
                 lane.receivedNothing(
                     open, from: open.destination, .succeeded, client: client, listener: listener, at: now)
             }
@@ -199,9 +212,7 @@ extension RedisSession {
         }
         guard reply.length == queued.count else { return turnOpaque(.transactionMismatch, at: now) }
         guard replies.disposition == .keep else { return endTransaction(queued, .succeeded, at: now) }
-        var reader = StreamReplyReader(
-            tokens: replies.tokens, base: replies.frameStart, strips: listener.deliver == .strip,
-            correlationFields: lane.shared.correlationFields)
+        var reader = makeReader()
         var index = start + 1
         for (entry, operation) in queued where index < replies.tokens.count {
             let outcome = self.outcome(replies.tokens[index], bytes)
@@ -212,7 +223,7 @@ extension RedisSession {
             }
             index = reader.skip(index)
         }
-        counters.stripped.add(reader.strippedCount)
+        finish(&reader)
     }
 
     /// All commands of a transaction end alike: none was executed, or the reply was too large to be looked into.

@@ -11,21 +11,29 @@ struct StreamReplyReader {
     let base: Int
     let strips: Bool
     let correlationFields: CorrelationFields
-    /// The entries found since the last `take`.
+    /// The entries found since the last `clear`.
     private(set) var messages: [Delivered] = []
     private(set) var strippedCount: UInt64 = 0
 
-    init(tokens: [RESPToken], base: Int, strips: Bool, correlationFields: CorrelationFields = .standard) {
+    /// `storage` is an empty array whose memory is used for the messages; `messages` gives it back, once cleared.
+    init(
+        tokens: [RESPToken], base: Int, strips: Bool, correlationFields: CorrelationFields = .standard,
+        storage: consuming [Delivered] = []
+    ) {
         self.tokens = tokens
         self.base = base
         self.strips = strips
         self.correlationFields = correlationFields
+        messages = storage
     }
 
-    mutating func take() -> [Delivered] {
-        defer { messages = [] }
-        return messages
+    /// The messages have been delivered; the next stream of the reply begins. One large reply does not leave its memory
+    /// behind for ever.
+    mutating func clear() {
+        messages.removeAll(keepingCapacity: messages.count <= Self.messagesKept)
     }
+
+    private static let messagesKept = 1_024
 
     func skip(_ index: Int) -> Int {
         var next = index + 1

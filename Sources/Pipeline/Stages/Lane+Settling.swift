@@ -7,7 +7,12 @@ extension Lane {
         _ open: OpenSettle, _ outcome: Outcome, client: NameID, listener: ListenerProfile, causality: inout Causality,
         at now: Instant
     ) {
-        var ended: [OpenDelivery] = []
+        var ended = endedDeliveries
+        endedDeliveries = []
+        defer {
+            ended.removeAll(keepingCapacity: true)
+            endedDeliveries = ended
+        }
         if outcome == .succeeded {
             let stream = open.destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
             for message in open.messages { end(message, open, stream, &ended, now) }

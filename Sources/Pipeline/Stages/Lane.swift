@@ -75,6 +75,10 @@ public final class Lane {
     var identifiers: IdentifierSource
     var routes = RouteTable()
     var busDescriptors = BusDescriptors()
+    /// Empty between calls; kept so that a settlement needs no new memory.
+    var endedDeliveries: [OpenDelivery] = []
+    /// The same for the messages of a reply.
+    var deliveredMessages: [Delivered] = []
     /// By the number of the destination's name.
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.

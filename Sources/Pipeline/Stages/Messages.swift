@@ -117,7 +117,7 @@ struct OpenSettle {
     var group: Destination
     var operation: NameID
     var startedAt: Instant
-    var messages: [(milliseconds: UInt64, sequence: UInt64)]
+    var messages = SettledMessages()
     /// Messages of the command beyond the limit of those that are followed.
     var leftOut: Int
     /// A deletion ends deliveries in every group and is not itself a settlement.
@@ -129,4 +129,31 @@ enum Outcome: Equatable {
     case succeeded
     /// The interned `error.type`.
     case failed(NameID)
+}
+
+/// The messages that one acknowledgement names. Mostly it is one, which needs no memory of its own.
+struct SettledMessages: Sequence {
+    typealias Element = (milliseconds: UInt64, sequence: UInt64)
+
+    private(set) var first: Element?
+    private var others: [Element] = []
+
+    var count: Int { first == nil ? 0 : others.count + 1 }
+
+    mutating func append(_ message: Element) {
+        if first == nil { first = message } else { others.append(message) }
+    }
+
+    func makeIterator() -> Iterator { Iterator(first: first, others: others.makeIterator()) }
+
+    struct Iterator: IteratorProtocol {
+        fileprivate var first: Element?
+        fileprivate var others: IndexingIterator<[Element]>
+
+        mutating func next() -> Element? {
+            guard let next = first else { return others.next() }
+            first = nil
+            return next
+        }
+    }
 }
