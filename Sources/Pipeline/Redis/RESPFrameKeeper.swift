@@ -24,7 +24,9 @@ struct RESPFrameKeeper {
 
     /// Tokens of one frame that are remembered; a frame with more of them passes unedited.
     static let tokensMax = 32_768
-    private static let tokensKept = 512
+    /// Enough for a reply of two hundred entries, 80 KiB for a connection that reads such replies: growing the list anew
+    /// for each of them would be the only memory that they need.
+    private static let tokensKept = 2_048
 
     init(role: RESPDecoder.Role) {
         decoder = RESPDecoder(role: role)
