@@ -29,7 +29,6 @@ public enum ProxyEvent: Sendable {
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
     /// A connection ended while the client waited for replies.
     case upstreamLost(listener: String, upstream: String)
-    case acceptFailed(listener: String, reason: String)
 }
 
 /// Why a listener could not start.

@@ -17,8 +17,6 @@ extension Logger {
             warning(
                 "the upstream closed a connection that was waiting for replies",
                 metadata: ["listener": "\(listener)", "upstream": "\(upstream)"])
-        case .acceptFailed(let listener, let reason):
-            error("connections cannot be accepted", metadata: ["listener": "\(listener)", "reason": "\(reason)"])
         }
     }
 }
