@@ -16,6 +16,10 @@ final class Relay<Machine: SessionMachine> {
     private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
     private var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
+    /// The machine holds back bytes of the client until then.
+    private var resumption: (at: UInt64, task: Scheduled<Void>)?
+    /// The client has finished while bytes of it were held back; the upstream hears of it when they have passed.
+    private var finishWaits = false
 
     init(
         machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
@@ -54,10 +58,13 @@ final class Relay<Machine: SessionMachine> {
             case .upstream: machine.receiveFromUpstream(bytes, at: now)
             }
         write(output)
+        followHold()
     }
 
     func readComplete(_ side: Side) {
         context(side.other)?.flush()
+        // A machine may answer the side that spoke.
+        context(side)?.flush()
         if readStartedAt != 0 {
             metrics.proxyTime(side).record(nanoseconds: SystemClock.monotonicNanoseconds() &- readStartedAt)
             readStartedAt = 0
@@ -70,12 +77,57 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toUpstream { contexts.upstream?.write(NIOAny(bytes), promise: nil) }
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
+        if output.endsSession { closeBoth() }
+    }
+
+    // MARK: Holding back
+
+    /// About once a second.
+    func tick(at now: Instant) {
+        machine.tick(at: now)
+    }
+
+    /// The machine may have begun, or ended, to hold back what the client sends.
+    private func followHold() {
+        guard let moment = machine.resumesAt else {
+            guard let resumption else { return }
+            resumption.task.cancel()
+            self.resumption = nil
+            return endHold()
+        }
+        guard resumption?.at != moment, let loop = contexts.client?.eventLoop ?? contexts.upstream?.eventLoop else {
+            return
+        }
+        resumption?.task.cancel()
+        let now = SystemClock.monotonicNanoseconds()
+        let delay = TimeAmount.nanoseconds(Int64(clamping: moment > now ? moment - now : 0))
+        // The relay stays on this loop, and the task with it.
+        let task = loop.assumeIsolated().scheduleTask(in: delay) { self.resume() }
+        resumption = (moment, task)
+    }
+
+    private func resume() {
+        resumption = nil
+        write(machine.resume(at: SystemClock.now()))
+        contexts.upstream?.flush()
+        contexts.client?.flush()
+        worker.lane.flush()
+        if machine.resumesAt == nil { endHold() } else { followHold() }
+    }
+
+    private func endHold() {
+        if finishWaits {
+            finishWaits = false
+            return finished(.client)
+        }
+        becameWritable(.upstream)
     }
 
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        if context(side.other)?.channel.isWritable ?? true { return true }
+        let isHeld = side == .client && machine.resumesAt != nil
+        if !isHeld, context(side.other)?.channel.isWritable ?? true { return true }
         switch side {
         case .client: waitsToRead.client = true
         case .upstream: waitsToRead.upstream = true
@@ -86,7 +138,7 @@ final class Relay<Machine: SessionMachine> {
     func becameWritable(_ side: Side) {
         switch side.other {
         case .client:
-            guard waitsToRead.client else { return }
+            guard waitsToRead.client, machine.resumesAt == nil else { return }
             waitsToRead.client = false
         case .upstream:
             guard waitsToRead.upstream else { return }
@@ -98,11 +150,18 @@ final class Relay<Machine: SessionMachine> {
     // MARK: Ends
 
     func finished(_ side: Side) {
+        if side == .client, machine.resumesAt != nil {
+            finishWaits = true
+            return
+        }
         let now = SystemClock.now()
+        let wasIdle = machine.isIdle
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch state.finished(side) {
-        case .finishOther: context(side.other)?.close(mode: .output, promise: nil)
+        case .finishOther:
+            if side == .upstream, !wasIdle { machine.upstreamLost(at: now) }
+            context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
         }
@@ -112,13 +171,18 @@ final class Relay<Machine: SessionMachine> {
         let wasIdle = machine.isIdle
         switch state.closed(side) {
         case .closeOther(let isLoss):
-            if isLoss, !wasIdle { onUpstreamLost() }
             let now = SystemClock.now()
+            if isLoss, !wasIdle {
+                machine.upstreamLost(at: now)
+                onUpstreamLost()
+            }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)
         case .end:
             detach(side)
+            resumption?.task.cancel()
+            resumption = nil
             machine.closed(at: SystemClock.now())
             worker.lane.flush()
             worker.remove(ObjectIdentifier(self))
@@ -173,6 +237,7 @@ extension Channel {
 
 /// What a worker needs of the relays on its event loop.
 protocol DrainableSession: AnyObject {
+    func tick(at now: Instant)
     func drain()
     func closeBoth()
 }
