@@ -30,11 +30,13 @@ let package = Package(
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: breakers and their tuning.
+        .target(name: "Resilience", swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
             dependencies: [
-                "Wire", "Telemetry",
+                "Wire", "Telemetry", "Resilience",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
