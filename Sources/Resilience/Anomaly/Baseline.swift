@@ -92,6 +92,7 @@ public struct Baseline: Sendable, Hashable {
         reading.isHot = reading.errorScore > Self.hotScore || reading.latencyScore > Self.hotScore
         followRegime(reading)
         let isSettled = frozenSeconds > Self.frozenSecondsMax && hasSettled
+        if !isSettled { hasAccepted = false }
         if isClosed, frozenSeconds == 0 || learnedCalls < Self.earlyCalls || isSettled {
             reading.hasAcceptedRegime = isSettled && !hasAccepted
             hasAccepted = isSettled
@@ -129,8 +130,8 @@ public struct Baseline: Sendable, Hashable {
 
     /// Counts the freeze and the quiet seconds, and watches whether what is measured settles on another level.
     private mutating func followRegime(_ reading: Reading) {
-        errorShift.add(reading.errorScore)
-        latencyShift.add(reading.latencyScore)
+        errorShift.add(reading.errorScore, isLearned: hasAccepted)
+        latencyShift.add(reading.latencyScore, isLearned: hasAccepted)
         if reading.isHot {
             if frozenSeconds < .max { frozenSeconds += 1 }
             quietSeconds = 0

@@ -51,8 +51,9 @@ struct RegimeShift: Sendable, Hashable {
     /// The shift was found and the new level has held.
     var isConfirmed: Bool { isFound && count >= Self.settleSeconds }
 
-    /// Takes the standardised residual of a tick.
-    mutating func add(_ residual: Double) {
+    /// Takes the standardised residual of a tick. While the new level is being learned (`isLearned`), residuals shrink
+    /// for that reason, and only a rise is a further shift.
+    mutating func add(_ residual: Double, isLearned: Bool) {
         let value = residual.clamped(to: -Self.residualLimit...Self.residualLimit)
         guard isFound else {
             if shift.hasRisen(value) { isFound = true }
@@ -63,7 +64,7 @@ struct RegimeShift: Sendable, Hashable {
             let score = ((value - level) / spread).clamped(to: -4...4)
             let up = rising.hasRisen(score)
             let down = falling.hasRisen(-score)
-            if up || down { forgetLevel() }
+            if up || down && !isLearned { forgetLevel() }
         }
         if count < .max { count += 1 }
         let difference = value - level

@@ -28,7 +28,7 @@ public struct PeaksOverThreshold: Sendable, Hashable {
     /// Learns that `calls` calls took so long, as the natural logarithm of latency over the usual latency. What lies
     /// beyond the present quantile is an anomaly and is not learned.
     public mutating func learn(logRatio: Double, calls: Double, present: Double?) {
-        guard calls > 0, logRatio.isFinite, logRatio <= present ?? .infinity else { return }
+        guard calls > 0, calls.isFinite, logRatio.isFinite, logRatio <= present ?? .infinity else { return }
         let bin = ((logRatio - Self.lowest) / Self.binWidth).clamped(to: 0...Double(Self.binCount - 1))
         counts[Int(bin)] += Float(calls)
         count += calls
