@@ -124,7 +124,7 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+                "Pipeline", "Wire", "Telemetry", "Resilience", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
