@@ -1,4 +1,5 @@
 import NIOCore
+import NIOTLS
 import Pipeline
 import Telemetry
 
@@ -13,19 +14,27 @@ final class Relay<Machine: SessionMachine> {
     private let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
     private let onUpstreamLost: () -> Void
+    private let onAlternatives: ([String]) -> Void
+    private let tls: RelayTLS?
+    private var handshakes: TLSHandshakes
+    private var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
     private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
     private var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
 
     init(
-        machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
-        onUpstreamLost: @escaping () -> Void
+        machine: Machine, worker: Worker, metrics: ListenerMetrics, tls: RelayTLS? = nil,
+        onOpaque: @escaping (OpaqueReason) -> Void, onUpstreamLost: @escaping () -> Void,
+        onAlternatives: @escaping ([String]) -> Void = { _ in }
     ) {
         self.machine = machine
         self.worker = worker
         self.metrics = metrics
         self.onOpaque = onOpaque
         self.onUpstreamLost = onUpstreamLost
+        self.onAlternatives = onAlternatives
+        self.tls = tls
+        handshakes = TLSHandshakes(tls?.sides ?? SessionTLS())
     }
 
     func attach(_ context: ChannelHandlerContext, _ side: Side) {
@@ -33,6 +42,7 @@ final class Relay<Machine: SessionMachine> {
         case .client: contexts.client = context
         case .upstream: contexts.upstream = context
         }
+        if handshakes.isUnderWay(side) { limitHandshake(side) }
     }
 
     /// The client can be written to: now the upstream may speak.
@@ -54,6 +64,11 @@ final class Relay<Machine: SessionMachine> {
             case .upstream: machine.receiveFromUpstream(bytes, at: now)
             }
         write(output)
+        if !output.startTLS.isEmpty {
+            startTLS(output.startTLS)
+            // The handler that was just put between the socket and this relay keeps the end of this read to itself.
+            readComplete(side)
+        }
     }
 
     func readComplete(_ side: Side) {
@@ -70,12 +85,13 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toUpstream { contexts.upstream?.write(NIOAny(bytes), promise: nil) }
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
+        if let alternatives = output.alternatives { onAlternatives(alternatives) }
     }
 
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        if context(side.other)?.channel.isWritable ?? true { return true }
+        if context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
         case .upstream: waitsToRead.upstream = true
@@ -83,16 +99,91 @@ final class Relay<Machine: SessionMachine> {
         return false
     }
 
-    func becameWritable(_ side: Side) {
-        switch side.other {
+    func becameWritable(_ side: Side) { resumeReading(side.other) }
+
+    private func resumeReading(_ side: Side) {
+        switch side {
         case .client:
-            guard waitsToRead.client else { return }
+            guard waitsToRead.client, mayRead(side) else { return }
             waitsToRead.client = false
         case .upstream:
-            guard waitsToRead.upstream else { return }
+            guard waitsToRead.upstream, mayRead(side) else { return }
             waitsToRead.upstream = false
         }
-        context(side.other)?.read()
+        context(side)?.read()
+    }
+
+    // MARK: TLS
+
+    /// What was written so far leaves as it is; from here on a handler stands between the socket and this relay.
+    private func startTLS(_ sides: TLSSides) {
+        if sides.contains(.client) { encrypt(.client) }
+        if sides.contains(.upstream) { encrypt(.upstream) }
+        resumeReading(.client)
+        resumeReading(.upstream)
+    }
+
+    private func encrypt(_ side: Side) {
+        guard let tls, let context = context(side), handshakes.begin(side) else { return }
+        context.flush()
+        limitHandshake(side)
+        do {
+            try tls.addHandler(to: context.pipeline.syncOperations, side)
+        } catch {
+            failed(side, error)
+        }
+    }
+
+    private func limitHandshake(_ side: Side) {
+        guard let tls, let context = context(side) else { return }
+        let limit = context.eventLoop.assumeIsolated().scheduleTask(in: tls.handshakeLimit) {
+            self.failed(side, TLSHandshakeTimeout(limit: tls.handshakeLimit))
+        }
+        switch side {
+        case .client: handshakeLimits.client = limit
+        case .upstream: handshakeLimits.upstream = limit
+        }
+    }
+
+    private func endHandshake(_ side: Side) -> Bool {
+        guard handshakes.end(side) else { return false }
+        switch side {
+        case .client: handshakeLimits.client?.cancel()
+        case .upstream: handshakeLimits.upstream?.cancel()
+        }
+        return true
+    }
+
+    func handshakeCompleted(_ side: Side) {
+        guard endHandshake(side) else { return }
+        metrics.handshake(side, .completed)
+        resumeReading(.client)
+        resumeReading(.upstream)
+    }
+
+    /// An error on one side: the end of that connection, and during a handshake a story to tell.
+    func failed(_ side: Side, _ error: any Error) {
+        if endHandshake(side), let tls {
+            metrics.handshake(side, .failed)
+            let reason = TLSFailure.reason(error)
+            tls.onFailure(side, reason)
+            if side == .upstream { refuseClient("TLS with upstream \(tls.upstreamName) failed: \(reason)") }
+        } else if TLSFailure.isOnlyRude(error) {
+            return
+        }
+        context(side)?.close(promise: nil)
+    }
+
+    /// Leaves the client to a handler that tells it what has happened.
+    private func refuseClient(_ reason: String) {
+        guard let context = contexts.client else { return }
+        detach(.client)
+        let refusal = RefusalHandler(
+            answer: Machine.refusal(reason), waitsForQuestion: !Machine.upstreamSpeaksFirst)
+        let pipeline = context.pipeline.syncOperations
+        try? pipeline.addHandler(refusal, position: .after(context.handler))
+        pipeline.removeHandler(context: context, promise: nil)
+        if waitsToRead.client { context.channel.read() }
     }
 
     // MARK: Ends
@@ -180,7 +271,7 @@ protocol DrainableSession: AnyObject {
 extension Relay: DrainableSession {}
 
 /// One side of a relay in a channel's pipeline: hands every event to the relay, decides nothing.
-final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
+final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -219,6 +310,7 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { relay.finished(side) }
+        if case .handshakeCompleted = event as? TLSUserEvent { relay.handshakeCompleted(side) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -227,6 +319,6 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     /// A reset, mostly. The channel closes by itself, and `channelInactive` does the rest.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        relay.failed(side, error)
     }
 }
