@@ -11,16 +11,20 @@ final class Relay<Machine: SessionMachine> {
     private var machine: Machine
     private var state = RelayStateMachine()
     private let worker: Worker
-    private let metrics: ListenerMetrics
+    let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
     private let onUpstreamLost: () -> Void
     private let onAlternatives: ([String]) -> Void
-    private let tls: RelayTLS?
-    private var handshakes: TLSHandshakes
-    private var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
-    private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
-    private var waitsToRead = (client: false, upstream: false)
+    let tls: RelayTLS?
+    var handshakes: TLSHandshakes
+    var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
+    private(set) var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
+    private(set) var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
+    /// The machine holds back bytes of the client until then.
+    private var resumption: (at: UInt64, task: Scheduled<Void>)?
+    /// The client has finished while bytes of it were held back; the upstream hears of it when they have passed.
+    private var finishWaits = false
 
     init(
         machine: Machine, worker: Worker, metrics: ListenerMetrics, tls: RelayTLS? = nil,
@@ -64,6 +68,7 @@ final class Relay<Machine: SessionMachine> {
             case .upstream: machine.receiveFromUpstream(bytes, at: now)
             }
         write(output)
+        followHold()
         if !output.startTLS.isEmpty {
             startTLS(output.startTLS)
             // The handler that was just put between the socket and this relay keeps the end of this read to itself.
@@ -73,6 +78,8 @@ final class Relay<Machine: SessionMachine> {
 
     func readComplete(_ side: Side) {
         context(side.other)?.flush()
+        // A machine may answer the side that spoke.
+        context(side)?.flush()
         if readStartedAt != 0 {
             metrics.proxyTime(side).record(nanoseconds: SystemClock.monotonicNanoseconds() &- readStartedAt)
             readStartedAt = 0
@@ -86,12 +93,57 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
         if let alternatives = output.alternatives { onAlternatives(alternatives) }
+        if output.endsSession { closeBoth() }
+    }
+
+    // MARK: Holding back
+
+    /// About once a second.
+    func tick(at now: Instant) {
+        machine.tick(at: now)
+    }
+
+    /// The machine may have begun, or ended, to hold back what the client sends.
+    private func followHold() {
+        guard let moment = machine.resumesAt else {
+            guard let resumption else { return }
+            resumption.task.cancel()
+            self.resumption = nil
+            return endHold()
+        }
+        guard resumption?.at != moment, let loop = contexts.client?.eventLoop ?? contexts.upstream?.eventLoop else {
+            return
+        }
+        resumption?.task.cancel()
+        let now = SystemClock.monotonicNanoseconds()
+        let delay = TimeAmount.nanoseconds(Int64(clamping: moment > now ? moment - now : 0))
+        // The relay stays on this loop, and the task with it.
+        let task = loop.assumeIsolated().scheduleTask(in: delay) { self.resume() }
+        resumption = (moment, task)
+    }
+
+    private func resume() {
+        resumption = nil
+        write(machine.resume(at: SystemClock.now()))
+        contexts.upstream?.flush()
+        contexts.client?.flush()
+        worker.lane.flush()
+        if machine.resumesAt == nil { endHold() } else { followHold() }
+    }
+
+    private func endHold() {
+        if finishWaits {
+            finishWaits = false
+            return finished(.client)
+        }
+        becameWritable(.upstream)
     }
 
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        if context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
+        let isHeld = side == .client && machine.resumesAt != nil
+        if !isHeld, context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
         case .upstream: waitsToRead.upstream = true
@@ -101,7 +153,7 @@ final class Relay<Machine: SessionMachine> {
 
     func becameWritable(_ side: Side) { resumeReading(side.other) }
 
-    private func resumeReading(_ side: Side) {
+    func resumeReading(_ side: Side) {
         switch side {
         case .client:
             guard waitsToRead.client, mayRead(side) else { return }
@@ -113,87 +165,21 @@ final class Relay<Machine: SessionMachine> {
         context(side)?.read()
     }
 
-    // MARK: TLS
-
-    /// What was written so far leaves as it is; from here on a handler stands between the socket and this relay.
-    private func startTLS(_ sides: TLSSides) {
-        if sides.contains(.client) { encrypt(.client) }
-        if sides.contains(.upstream) { encrypt(.upstream) }
-        resumeReading(.client)
-        resumeReading(.upstream)
-    }
-
-    private func encrypt(_ side: Side) {
-        guard let tls, let context = context(side), handshakes.begin(side) else { return }
-        context.flush()
-        limitHandshake(side)
-        do {
-            try tls.addHandler(to: context.pipeline.syncOperations, side)
-        } catch {
-            failed(side, error)
-        }
-    }
-
-    private func limitHandshake(_ side: Side) {
-        guard let tls, let context = context(side) else { return }
-        let limit = context.eventLoop.assumeIsolated().scheduleTask(in: tls.handshakeLimit) {
-            self.failed(side, TLSHandshakeTimeout(limit: tls.handshakeLimit))
-        }
-        switch side {
-        case .client: handshakeLimits.client = limit
-        case .upstream: handshakeLimits.upstream = limit
-        }
-    }
-
-    private func endHandshake(_ side: Side) -> Bool {
-        guard handshakes.end(side) else { return false }
-        switch side {
-        case .client: handshakeLimits.client?.cancel()
-        case .upstream: handshakeLimits.upstream?.cancel()
-        }
-        return true
-    }
-
-    func handshakeCompleted(_ side: Side) {
-        guard endHandshake(side) else { return }
-        metrics.handshake(side, .completed)
-        resumeReading(.client)
-        resumeReading(.upstream)
-    }
-
-    /// An error on one side: the end of that connection, and during a handshake a story to tell.
-    func failed(_ side: Side, _ error: any Error) {
-        if endHandshake(side), let tls {
-            metrics.handshake(side, .failed)
-            let reason = TLSFailure.reason(error)
-            tls.onFailure(side, reason)
-            if side == .upstream { refuseClient("TLS with upstream \(tls.upstreamName) failed: \(reason)") }
-        } else if TLSFailure.isOnlyRude(error) {
-            return
-        }
-        context(side)?.close(promise: nil)
-    }
-
-    /// Leaves the client to a handler that tells it what has happened.
-    private func refuseClient(_ reason: String) {
-        guard let context = contexts.client else { return }
-        detach(.client)
-        let refusal = RefusalHandler(
-            answer: Machine.refusal(reason), waitsForQuestion: !Machine.upstreamSpeaksFirst)
-        let pipeline = context.pipeline.syncOperations
-        try? pipeline.addHandler(refusal, position: .after(context.handler))
-        pipeline.removeHandler(context: context, promise: nil)
-        if waitsToRead.client { context.channel.read() }
-    }
-
     // MARK: Ends
 
     func finished(_ side: Side) {
+        if side == .client, machine.resumesAt != nil {
+            finishWaits = true
+            return
+        }
         let now = SystemClock.now()
+        let wasIdle = machine.isIdle
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch state.finished(side) {
-        case .finishOther: context(side.other)?.close(mode: .output, promise: nil)
+        case .finishOther:
+            if side == .upstream, !wasIdle { machine.upstreamLost(at: now) }
+            context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
         }
@@ -203,13 +189,18 @@ final class Relay<Machine: SessionMachine> {
         let wasIdle = machine.isIdle
         switch state.closed(side) {
         case .closeOther(let isLoss):
-            if isLoss, !wasIdle { onUpstreamLost() }
             let now = SystemClock.now()
+            if isLoss, !wasIdle {
+                machine.upstreamLost(at: now)
+                onUpstreamLost()
+            }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)
         case .end:
             detach(side)
+            resumption?.task.cancel()
+            resumption = nil
             machine.closed(at: SystemClock.now())
             worker.lane.flush()
             worker.remove(ObjectIdentifier(self))
@@ -239,14 +230,14 @@ final class Relay<Machine: SessionMachine> {
         channel.close(afterAtMost: .seconds(30))
     }
 
-    private func detach(_ side: Side) {
+    func detach(_ side: Side) {
         switch side {
         case .client: contexts.client = nil
         case .upstream: contexts.upstream = nil
         }
     }
 
-    private func context(_ side: Side) -> ChannelHandlerContext? {
+    func context(_ side: Side) -> ChannelHandlerContext? {
         switch side {
         case .client: contexts.client
         case .upstream: contexts.upstream
@@ -264,6 +255,7 @@ extension Channel {
 
 /// What a worker needs of the relays on its event loop.
 protocol DrainableSession: AnyObject {
+    func tick(at now: Instant)
     func drain()
     func closeBoth()
 }
