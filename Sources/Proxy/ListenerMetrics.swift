@@ -42,8 +42,10 @@ final class ListenerMetrics {
     /// One per connection, so the series need not be kept at hand.
     func handshake(_ side: Side, _ outcome: HandshakeOutcome) {
         if side == .upstream, outcome == .failed { upstreamFailed(.tls) }
-        shard.counter(MetricCatalog.tlsHandshakes, [listener, side == .client ? "client" : "upstream", outcome.rawValue])
-            .add(1)
+        shard.counter(
+            MetricCatalog.tlsHandshakes, [listener, side == .client ? "client" : "upstream", outcome.rawValue]
+        )
+        .add(1)
     }
 
     func upstreamFailed(_ reason: UpstreamFailure, by count: UInt64 = 1) {
