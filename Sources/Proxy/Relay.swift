@@ -1,4 +1,5 @@
 import NIOCore
+import NIOTLS
 import Pipeline
 import Telemetry
 
@@ -10,11 +11,15 @@ final class Relay<Machine: SessionMachine> {
     private var machine: Machine
     private var state = RelayStateMachine()
     private let worker: Worker
-    private let metrics: ListenerMetrics
+    let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
     private let onUpstreamLost: () -> Void
-    private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
-    private var waitsToRead = (client: false, upstream: false)
+    private let onAlternatives: ([String]) -> Void
+    let tls: RelayTLS?
+    var handshakes: TLSHandshakes
+    var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
+    private(set) var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
+    private(set) var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
     /// The machine holds back bytes of the client until then.
     private var resumption: (at: UInt64, task: Scheduled<Void>)?
@@ -22,14 +27,18 @@ final class Relay<Machine: SessionMachine> {
     private var finishWaits = false
 
     init(
-        machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
-        onUpstreamLost: @escaping () -> Void
+        machine: Machine, worker: Worker, metrics: ListenerMetrics, tls: RelayTLS? = nil,
+        onOpaque: @escaping (OpaqueReason) -> Void, onUpstreamLost: @escaping () -> Void,
+        onAlternatives: @escaping ([String]) -> Void = { _ in }
     ) {
         self.machine = machine
         self.worker = worker
         self.metrics = metrics
         self.onOpaque = onOpaque
         self.onUpstreamLost = onUpstreamLost
+        self.onAlternatives = onAlternatives
+        self.tls = tls
+        handshakes = TLSHandshakes(tls?.sides ?? SessionTLS())
     }
 
     func attach(_ context: ChannelHandlerContext, _ side: Side) {
@@ -37,6 +46,7 @@ final class Relay<Machine: SessionMachine> {
         case .client: contexts.client = context
         case .upstream: contexts.upstream = context
         }
+        if handshakes.isUnderWay(side) { limitHandshake(side) }
     }
 
     /// The client can be written to: now the upstream may speak.
@@ -59,6 +69,11 @@ final class Relay<Machine: SessionMachine> {
             }
         write(output)
         followHold()
+        if !output.startTLS.isEmpty {
+            startTLS(output.startTLS)
+            // The handler that was just put between the socket and this relay keeps the end of this read to itself.
+            readComplete(side)
+        }
     }
 
     func readComplete(_ side: Side) {
@@ -77,6 +92,7 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toUpstream { contexts.upstream?.write(NIOAny(bytes), promise: nil) }
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
+        if let alternatives = output.alternatives { onAlternatives(alternatives) }
         if output.endsSession { closeBoth() }
     }
 
@@ -127,7 +143,7 @@ final class Relay<Machine: SessionMachine> {
 
     func mayRead(_ side: Side) -> Bool {
         let isHeld = side == .client && machine.resumesAt != nil
-        if !isHeld, context(side.other)?.channel.isWritable ?? true { return true }
+        if !isHeld, context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
         case .upstream: waitsToRead.upstream = true
@@ -135,16 +151,18 @@ final class Relay<Machine: SessionMachine> {
         return false
     }
 
-    func becameWritable(_ side: Side) {
-        switch side.other {
+    func becameWritable(_ side: Side) { resumeReading(side.other) }
+
+    func resumeReading(_ side: Side) {
+        switch side {
         case .client:
-            guard waitsToRead.client, machine.resumesAt == nil else { return }
+            guard waitsToRead.client, mayRead(side) else { return }
             waitsToRead.client = false
         case .upstream:
-            guard waitsToRead.upstream else { return }
+            guard waitsToRead.upstream, mayRead(side) else { return }
             waitsToRead.upstream = false
         }
-        context(side.other)?.read()
+        context(side)?.read()
     }
 
     // MARK: Ends
@@ -212,14 +230,14 @@ final class Relay<Machine: SessionMachine> {
         channel.close(afterAtMost: .seconds(30))
     }
 
-    private func detach(_ side: Side) {
+    func detach(_ side: Side) {
         switch side {
         case .client: contexts.client = nil
         case .upstream: contexts.upstream = nil
         }
     }
 
-    private func context(_ side: Side) -> ChannelHandlerContext? {
+    func context(_ side: Side) -> ChannelHandlerContext? {
         switch side {
         case .client: contexts.client
         case .upstream: contexts.upstream
@@ -245,7 +263,7 @@ protocol DrainableSession: AnyObject {
 extension Relay: DrainableSession {}
 
 /// One side of a relay in a channel's pipeline: hands every event to the relay, decides nothing.
-final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
+final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -284,6 +302,7 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { relay.finished(side) }
+        if case .handshakeCompleted = event as? TLSUserEvent { relay.handshakeCompleted(side) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -292,6 +311,6 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     /// A reset, mostly. The channel closes by itself, and `channelInactive` does the rest.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        relay.failed(side, error)
     }
 }

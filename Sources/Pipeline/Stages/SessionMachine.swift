@@ -29,9 +29,13 @@ public protocol SessionMachine: SendableMetatype {
     var isIdle: Bool { get }
     /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
     static func refusal(_ reason: String) -> ByteBuffer
+    /// Whether the upstream begins the conversation. A client then waits for a greeting, and a refusal for no question.
+    static var upstreamSpeaksFirst: Bool { get }
 }
 
 extension SessionMachine {
+    /// In most protocols the client asks first.
+    public static var upstreamSpeaksFirst: Bool { false }
     /// Watches no replies.
     public mutating func tick(at now: Instant) {}
     /// Has nothing to say about it.
@@ -55,6 +59,12 @@ public struct SessionOutput: Sendable {
     public var toClient: ByteBuffer?
     /// The session has just become opaque; said once, for the log.
     public var becameOpaque: OpaqueReason?
+    /// Sides whose TLS handshake begins behind the bytes of this output, which are still plain. Said once per side, and
+    /// only where `ListenerProfile.tls` says `afterGreeting`; the client is not read before. Whatever the upstream has
+    /// sent behind its greeting is not protected and must be dropped by the session.
+    public var startTLS: TLSSides = []
+    /// Other addresses of the same upstream, `HOST:PORT` each, as it has just named them; nil = it said nothing of them.
+    public var alternatives: [String]?
     /// Going on would show the client replies in a wrong order: both connections are closed once the bytes are out.
     public var endsSession = false
 
