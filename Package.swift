@@ -84,7 +84,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry",
+                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

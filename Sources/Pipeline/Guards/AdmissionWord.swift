@@ -34,7 +34,7 @@ public enum AdmissionWord {
         let payload = word & payloadMask
         switch word >> kindShift {
         case noneKind: return .none(retryAtNanoseconds: payload)
-        case probesKind: return .probes(inFlightMax: Int(payload))
+        case probesKind: return .probes(most: Int(payload))
         case shareKind: return .share(Double(payload) / Double(shareUnit))
         default: return .all
         }

@@ -8,6 +8,8 @@ extension CallTally {
         logSum += totals.logSum - last.logSum
         logSquares += totals.logSquares - last.logSquares
         clientMistakes += Int(clamping: totals.mistakes &- last.mistakes)
+        // A probe that nobody can judge is taken back, perhaps in a later beat.
+        probesBegun += Int(truncatingIfNeeded: totals.probesBegun &- last.probesBegun)
         probeSuccesses += Int(clamping: totals.probeSuccesses &- last.probeSuccesses)
         probeFailures += Int(clamping: totals.probeFailures &- last.probeFailures)
         rejectedByUs += Int(clamping: totals.rejected &- last.rejected)

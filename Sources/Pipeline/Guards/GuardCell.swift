@@ -54,7 +54,7 @@ public final class GuardCell: Sendable {
         )
     }
 
-    /// Takes one of the places for probes, if fewer than `most` are taken.
+    /// Takes one of the places for probes of this beat, if fewer than `most` are taken.
     func beginProbe(most: Int) -> Bool {
         var taken = probes.load(ordering: .relaxed)
         while taken < most {
@@ -66,14 +66,12 @@ public final class GuardCell: Sendable {
         return false
     }
 
-    /// Gives the place back.
-    func endProbe() { probes.subtract(1, ordering: .relaxed) }
-
     // MARK: The beat
 
     /// What the calls from now on meet.
     public func publish(_ admission: Admission, slowCallNanoseconds slow: UInt64) {
         slowCallNanoseconds.store(slow, ordering: .relaxed)
+        probes.store(0, ordering: .relaxed)
         admissionWord.store(AdmissionWord.encode(admission), ordering: .relaxed)
     }
 

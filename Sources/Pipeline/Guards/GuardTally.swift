@@ -23,7 +23,8 @@ final class GuardTally: Sendable {
         static let shareRest = 10
         static let redelivered = 11
         static let failures = 12
-        static let count = 16
+        static let probesBegun = 16
+        static let count = 24
     }
 
     private static let cacheLineBytes = 64
@@ -53,6 +54,12 @@ final class GuardTally: Sendable {
     /// A call is over, whatever came of it.
     @inline(__always)
     func ended() { add(UInt64.max, Place.inFlight) }
+
+    /// A call was let through as a probe.
+    func beganProbe() { add(1, Place.probesBegun) }
+
+    /// A probe has come to nothing that could be judged.
+    func tookBackProbe() { add(UInt64.max, Place.probesBegun) }
 
     /// A call was not let through.
     func rejected() { add(1, Place.rejected) }
@@ -117,7 +124,8 @@ final class GuardTally: Sendable {
                 calls: load(Place.calls), slow: load(Place.slow), logSum: Double(bitPattern: load(Place.logSum)),
                 logSquares: Double(bitPattern: load(Place.logSquares)), mistakes: load(Place.mistakes),
                 probeSuccesses: load(Place.probeSuccesses), probeFailures: load(Place.probeFailures),
-                rejected: load(Place.rejected), redelivered: load(Place.redelivered))
+                rejected: load(Place.rejected), redelivered: load(Place.redelivered),
+                probesBegun: load(Place.probesBegun))
             for failure in FailureClass.allCases {
                 totals.failures[Int(failure.rawValue)] = load(Place.failures + Int(failure.rawValue))
             }
@@ -152,5 +160,6 @@ struct GuardTotals {
     var probeFailures: UInt64 = 0
     var rejected: UInt64 = 0
     var redelivered: UInt64 = 0
+    var probesBegun: UInt64 = 0
     var failures = InlineArray<4, UInt64>(repeating: 0)
 }

@@ -28,7 +28,11 @@ struct GuardHandle {
         switch AdmissionWord.decode(word) {
         case .all: return .passes
         case .none: break
-        case .probes(let most): if cell.beginProbe(most: most) { return .passesAsProbe }
+        case .probes(let most):
+            if cell.beginProbe(most: most) {
+                tally.beganProbe()
+                return .passesAsProbe
+            }
         case .share: if tally.isAmong(share: AdmissionWord.share(word)) { return .passes }
         }
         tally.rejected()
@@ -44,14 +48,18 @@ struct GuardHandle {
         return refusal
     }
 
+    /// Nobody can judge the probe, or it was not sent: as if it had not been.
+    fileprivate func takeBack(isProbe: Bool) {
+        if isProbe { tally.tookBackProbe() }
+    }
+
     /// A call that this guard let through is over. `latency` is nil where it says nothing of the broker.
     @inline(__always)
     fileprivate func finish(_ result: CallResult, latency: UInt64?, isProbe: Bool) {
-        if isProbe { cell.endProbe() }
         tally.ended()
-        guard result != .unknown else { return }
+        guard result != .unknown else { return takeBack(isProbe: isProbe) }
         let failure = result.failure
-        let isSlow = latency.map { $0 > cell.slowNanoseconds } ?? false
+        let isSlow = failure == nil && (latency.map { $0 > cell.slowNanoseconds } ?? false)
         let probe: ProbeResult = isProbe ? (failure == nil && !isSlow ? .success : .failure) : .none
         var (log, square) = (0.0, 0.0)
         if let latency {
@@ -93,7 +101,7 @@ extension Lane {
             case .passes: break
             case .passesAsProbe: ticket.flags.insert(.probe)
             case .refused:
-                if ticket.flags.contains(.upstreamProbe) { upstream.cell.endProbe() }
+                upstream.takeBack(isProbe: ticket.flags.contains(.upstreamProbe))
                 return .refused(own.refusal(at: now))
             }
             own.tally.began()

@@ -42,6 +42,7 @@ final class GuardedWorld {
         say(tally.slow, "slow")
         say(tally.clientMistakes, "mistakes")
         say(tally.rejectedByUs, "rejected")
+        say(tally.probesBegun, "probes begun")
         say(tally.probeSuccesses, "probes")
         say(tally.probeFailures, "failed probes")
         say(tally.inFlightPeak, "in flight")

@@ -159,30 +159,31 @@ import Testing
 
     // MARK: Probes and shares
 
-    @Test func onlySoManyProbesAreInFlight() {
+    @Test func onlySoManyProbesPassInABeat() {
         let guarded = GuardedWorld()
-        guarded.set("orders publish", .probes(inFlightMax: 2), slowMilliseconds: 20)
+        guarded.set("orders publish", .probes(most: 2), slowMilliseconds: 20)
         let session = guarded.connect()
         #expect(session.client(add + add + add) == add + add)
         let refusal = "-TACHO breaker 'orders publish' is open, only probes pass; try again soon\r\n"
         #expect(session.upstream(bulk("1-0")) == bulk("1-0"))
         #expect(session.upstream("-LOADING Redis is loading\r\n").hasSuffix(refusal))
-        #expect(guarded.tally("orders publish") == "2 calls, 1 unavailable, 1 rejected, 1 probes, 1 failed probes")
+        #expect(guarded.tally("orders publish") == "2 calls, 1 unavailable, 1 rejected, 2 probes begun, 1 probes, 1 failed probes")
+        #expect(session.client(add) == "")
+        guarded.set("orders publish", .probes(most: 2), slowMilliseconds: 20)
         #expect(session.client(add) == add)
         guarded.world.advance(milliseconds: 30)
         session.upstream(bulk("1-1"))
-        #expect(guarded.tally("orders publish") == "1 calls, 1 slow, 1 failed probes")
+        #expect(guarded.tally("orders publish") == "1 calls, 1 slow, 1 rejected, 1 probes begun, 1 failed probes")
     }
 
-    @Test func aProbeThatNobodyCanJudgeGivesItsPlaceBack() {
+    @Test func aProbeThatNobodyCanJudgeWasNone() {
         let guarded = GuardedWorld()
-        guarded.set("orders publish", .probes(inFlightMax: 1))
+        guarded.set("orders publish", .probes(most: 1))
         let session = guarded.connect()
         #expect(session.client(add) == add)
+        #expect(guarded.tally("orders publish") == "1 probes begun, 1 in flight")
         session.close()
-        let next = guarded.connect()
-        #expect(next.client(add) == add)
-        #expect(guarded.tally("orders publish") == "1 in flight")
+        #expect(guarded.cell("orders publish").collect().probesBegun == -1)
     }
 
     @Test func aShareIsLetThroughEvenly() {
