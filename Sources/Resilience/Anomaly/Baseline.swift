@@ -109,7 +109,9 @@ public struct Baseline: Sendable, Hashable {
             callsPerSecond = calls > 0 ? calls : nil
             return
         }
-        for _ in 1..<max(2, min(elapsed, Self.backfillSecondsMax + 1)) where elapsed > 1 { rate -= Self.rateWeight * rate }
+        for _ in 1..<max(2, min(elapsed, Self.backfillSecondsMax + 1)) where elapsed > 1 {
+            rate -= Self.rateWeight * rate
+        }
         callsPerSecond = rate + Self.rateWeight * (calls - rate)
     }
 
