@@ -207,6 +207,15 @@ public struct CallSecond: Sendable, Hashable {
     }
 }
 
+extension CallSecond {
+    /// The sums of ten beats.
+    public init(_ tally: CallTally) {
+        self.init(
+            calls: Double(tally.calls), failures: Double(tally.failed), slow: Double(tally.slow), logSum: tally.logSum,
+            logSquares: tally.logSquares)
+    }
+}
+
 /// What a new key takes over from the key above it, with the weight of `Baseline.borrowedCalls`.
 public struct ParentBaseline: Sendable, Hashable {
     /// The usual failure share.
