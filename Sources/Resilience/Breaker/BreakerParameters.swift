@@ -64,6 +64,11 @@ public enum BreakerParameter: UInt8, Sendable, Hashable, CaseIterable {
     /// Only whole numbers make sense.
     public var isWhole: Bool { self == .minimumCalls || self == .halfOpenProbes }
 
+    /// The nearest value that a set of parameters can hold: whole numbers, and whole nanoseconds.
+    public func nearest(_ value: Double) -> Double {
+        isWhole ? value.rounded() : self == .slowCall ? (value * 1e9).rounded() / 1e9 : value
+    }
+
     /// A larger value opens later, or closes with less evidence; of `open`, `halfOpenProbes` and `ramp` a smaller one.
     public var loosensUpwards: Bool {
         switch self {
@@ -134,8 +139,8 @@ public struct ParameterBounds: Sendable, Hashable {
     /// Sets either, both or neither. The minimum must not exceed the maximum.
     public mutating func set(_ parameter: BreakerParameter, minimum: Double?, maximum: Double?) {
         if let minimum, let maximum { precondition(minimum <= maximum, "a floor above its ceiling") }
-        minimums[parameter] = minimum
-        maximums[parameter] = maximum
+        minimums[parameter] = minimum.map(parameter.nearest)
+        maximums[parameter] = maximum.map(parameter.nearest)
     }
 
     /// The nearest value inside the bounds.
