@@ -30,7 +30,6 @@ let package = Package(
         // PURE: bytes to frames. No imports at all beyond the standard library.
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
-        .target(name: "Resilience", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
         // PURE: breakers and their tuning.
         .target(name: "Resilience", swiftSettings: strict),

@@ -3,6 +3,7 @@ import Resilience
 extension CallTally {
     /// Adds what one lane has counted since an earlier reading.
     mutating func add(_ totals: GuardTotals, since last: GuardTotals) {
+        if totals.calls != last.calls, totals.sample > 0 { sampleSeconds = Double(totals.sample) / 1e9 }
         calls += Int(clamping: totals.calls &- last.calls)
         slow += Int(clamping: totals.slow &- last.slow)
         logSum += totals.logSum - last.logSum

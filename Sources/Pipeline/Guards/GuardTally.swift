@@ -24,6 +24,8 @@ final class GuardTally: Sendable {
         static let redelivered = 11
         static let failures = 12
         static let probesBegun = 16
+        /// Nanoseconds of the last call whose latency says something.
+        static let sample = 17
         static let count = 24
     }
 
@@ -70,12 +72,14 @@ final class GuardTally: Sendable {
     /// Counts one answered call. `failure` is nil when the broker did what it was asked, or blamed the client.
     @inline(__always)
     func count(
-        logLatency: Double, logSquare: Double, isSlow: Bool, failure: FailureClass?, isMistake: Bool, probe: ProbeResult
+        sample: UInt64, logLatency: Double, logSquare: Double, isSlow: Bool, failure: FailureClass?, isMistake: Bool,
+        probe: ProbeResult
     ) {
         let sequence = cells[Place.sequence].load(ordering: .relaxed)
         cells[Place.sequence].store(sequence &+ 1, ordering: .relaxed)
         // Releasing: who sees one of the new sums also sees the odd sequence before it.
         store(cells[Place.calls].load(ordering: .relaxed) &+ 1, Place.calls)
+        store(sample, Place.sample)
         addReal(logLatency, Place.logSum)
         addReal(logSquare, Place.logSquares)
         if isSlow { store(cells[Place.slow].load(ordering: .relaxed) &+ 1, Place.slow) }
@@ -125,7 +129,7 @@ final class GuardTally: Sendable {
                 logSquares: Double(bitPattern: load(Place.logSquares)), mistakes: load(Place.mistakes),
                 probeSuccesses: load(Place.probeSuccesses), probeFailures: load(Place.probeFailures),
                 rejected: load(Place.rejected), redelivered: load(Place.redelivered),
-                probesBegun: load(Place.probesBegun))
+                probesBegun: load(Place.probesBegun), sample: load(Place.sample))
             for failure in FailureClass.allCases {
                 totals.failures[Int(failure.rawValue)] = load(Place.failures + Int(failure.rawValue))
             }
@@ -161,5 +165,7 @@ struct GuardTotals {
     var rejected: UInt64 = 0
     var redelivered: UInt64 = 0
     var probesBegun: UInt64 = 0
+    /// Nanoseconds of the last call, 0 where it told nothing.
+    var sample: UInt64 = 0
     var failures = InlineArray<4, UInt64>(repeating: 0)
 }

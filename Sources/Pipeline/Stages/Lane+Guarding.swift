@@ -69,7 +69,7 @@ struct GuardHandle {
             (log, square) = cell.neutralLatency
         }
         tally.count(
-            logLatency: log, logSquare: square, isSlow: isSlow, failure: failure, isMistake: result == .mistake,
+            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure, isMistake: result == .mistake,
             probe: probe)
     }
 }

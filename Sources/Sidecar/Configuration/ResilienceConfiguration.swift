@@ -26,8 +26,8 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var onOpen = OnOpen.fail
     /// Milliseconds after which a reply that has not come counts as a timeout. Default 5,000.
     public var callTimeoutMilliseconds = 5_000
-    /// Seconds for which a new guard only records what it learns, and works with the start values. Default a day.
-    public var learningSeconds = 86_400
+    /// Seconds for which a new guard only records what it learns, and works with the start values. Default 300.
+    public var learningSeconds = 300
     /// Guards in the process; further destinations share the guard of their operation. Default 1,000.
     public var guards = 1_000
     /// Milliseconds for which a new connection tries to reach an upstream that refuses it. Default 1,000.
@@ -56,6 +56,14 @@ public struct ResilienceConfiguration: Sendable, Equatable {
             guard let least = minimums[parameter], let most = maximums[parameter] else { return false }
             return least > most
         }
+    }
+
+    /// What each guard is told; nil when nothing is guarded.
+    var policy: GuardPolicy? {
+        guard breaker != .off, let mode = BreakerMode(rawValue: breaker.rawValue) else { return nil }
+        return GuardPolicy(
+            mode: mode, timeoutNanoseconds: UInt64(callTimeoutMilliseconds) * 1_000_000, bounds: bounds,
+            trialSeconds: Double(learningSeconds))
     }
 
     /// What the operator has set; without contradictions.
