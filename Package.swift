@@ -95,7 +95,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
