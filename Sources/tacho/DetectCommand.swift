@@ -19,7 +19,7 @@ struct DetectCommand: ParsableCommand {
     var file: String
 
     @Option(name: .shortAndLong, help: "How to print: csv, json (one array) or ndjson (one object per line).")
-    var output = ScoredSeriesWriter.Format.csv
+    var output = SeriesOutput.csv
 
     @Option(
         help: ArgumentHelp(
@@ -38,7 +38,7 @@ struct DetectCommand: ParsableCommand {
         guard source >= 0 else { throw DetectFailure("cannot read \(file): \(String(cString: strerror(errno)))") }
         var decoder = SeriesDecoder()
         var detector = EnvelopeDetector(resolution: resolution)
-        var writer = ScoredSeriesWriter(output)
+        var writer = ScoredSeriesWriter(output.format)
         var chunk = [UInt8](repeating: 0, count: 256 << 10)
         var count = 0
         repeat {
@@ -87,7 +87,18 @@ struct DetectCommand: ParsableCommand {
     }
 }
 
-extension ScoredSeriesWriter.Format: ExpressibleByArgument {}
+/// How a scored series is printed.
+enum SeriesOutput: String, ExpressibleByArgument, CaseIterable {
+    case csv, json, ndjson
+
+    var format: ScoredSeriesWriter.Format {
+        switch self {
+        case .csv: .csv
+        case .json: .json
+        case .ndjson: .ndjson
+        }
+    }
+}
 
 /// Why a series could not be scored to its end.
 private struct DetectFailure: Error, CustomStringConvertible {
