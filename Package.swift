@@ -55,6 +55,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: what guards have learned and changed, in SQLite.
+        .target(
+            name: "GuardStore",
+            dependencies: [
+                "Resilience", "CSQLite", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
         // IO: OTLP over libcurl, encoded with protobuf-c.
         .target(
             name: "Export",
@@ -99,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -110,6 +118,7 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         // Heap blocks per message: `scripts/bench allocations`.
@@ -174,6 +183,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
