@@ -179,7 +179,8 @@ let package = Package(
         .testTarget(
             name: "SidecarTests",
             dependencies: [
-                "Sidecar", "Pipeline", "Proxy", "Telemetry", .product(name: "Logging", package: "swift-log"),
+                "Sidecar", "Pipeline", "Proxy", "Resilience", "Telemetry",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
