@@ -79,6 +79,8 @@ public final class Lane {
     var endedDeliveries: [OpenDelivery] = []
     /// The same for the messages of a reply.
     var deliveredMessages: [Delivered] = []
+    /// The same for header lines that are written into messages.
+    var headerLines: [UInt8] = []
     /// By the number of the destination's name.
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.

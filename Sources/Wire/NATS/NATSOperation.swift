@@ -71,6 +71,8 @@ public struct NATSOperation: Equatable, Sendable {
     public var sizes: Range<Int> { sizesPiece.range }
     /// What stands behind INFO, CONNECT and -ERR, without the blanks around it.
     public var text: Range<Int> { textPiece.range }
+    /// The control line, its CRLF included.
+    public var line: Range<Int> { 0..<lineEnd }
     /// Whether nothing follows the control line.
     public var endsWithLine: Bool { !kind.hasPayload }
     /// Header block, with its status line.
