@@ -47,13 +47,20 @@ enum ContextFields {
     }
 
     private static func append(_ causation: MessageID, to bytes: inout [UInt8]) {
-        guard case .streamEntry(let milliseconds, let sequence) = causation else { return }
-        RESPWriter.appendBulk(causationName, to: &bytes)
-        let count = digitCount(milliseconds) + 1 + digitCount(sequence)
-        RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
-        append(decimal: milliseconds, to: &bytes)
-        bytes.append(UInt8(ascii: "-"))
-        append(decimal: sequence, to: &bytes)
+        switch causation {
+        case .none, .anonymous: return
+        case .streamEntry(let milliseconds, let sequence):
+            RESPWriter.appendBulk(causationName, to: &bytes)
+            let count = digitCount(milliseconds) + 1 + digitCount(sequence)
+            RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
+            append(decimal: milliseconds, to: &bytes)
+            bytes.append(UInt8(ascii: "-"))
+            append(decimal: sequence, to: &bytes)
+        case .sequence(let sequence):
+            RESPWriter.appendBulk(causationName, to: &bytes)
+            RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: digitCount(sequence), to: &bytes)
+            append(decimal: sequence, to: &bytes)
+        }
         bytes.append(contentsOf: lineEnd)
     }
 
@@ -97,6 +104,6 @@ extension Injection {
     /// Elements that the command gets more: two for each field.
     var elementCount: Int {
         guard case .add(_, let traceState, let correlation, let causation) = self else { return 0 }
-        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation == .none ? 0 : 2)
+        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation.isShown ? 2 : 0)
     }
 }
