@@ -126,7 +126,9 @@ extension NATSContextHeaders {
     /// we give one, the correlation id, then, if it is known, the id of the cause.
     ///
     /// A ready-made text is copied and its digits are overwritten: this runs for every message.
-    static func append(_ injection: Injection, to bytes: inout [UInt8]) {
+    ///
+    /// - Parameter most: room in bytes, enough for the context; what else does not fit is left out.
+    static func append(_ injection: Injection, to bytes: inout [UInt8], most: Int = .max) {
         guard case .add(let context, let traceState, let correlation, let causation) = injection else { return }
         let start = bytes.count
         bytes.append(contentsOf: contextText)
@@ -138,24 +140,28 @@ extension NATSContextHeaders {
         raw.storeBytes(
             of: HexadecimalText.digit(context.flags.intersection(.known).rawValue),
             toByteOffset: start + traceIDOffset + 51, as: UInt8.self)
-        if let traceState, isOneLine(traceState) { append(traceStateName, traceState, to: &bytes) }
+        // Room that is as good as endless must not overflow what is counted from it.
+        let end = start + min(most, 1 << 20)
+        if let traceState { append(traceStateName, traceState, to: &bytes, end: end) }
         switch correlation {
         case .none: break
         case .traceID(let traceID):
             let start = bytes.count
+            guard start + correlationText.count <= end else { break }
             bytes.append(contentsOf: correlationText)
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             store(traceID.high, at: start + correlationName.count, in: &raw)
             store(traceID.low, at: start + correlationName.count + 16, in: &raw)
         case .text(let text):
-            // What came over another bus may hold anything: a line break would make a header of what follows it.
-            if isOneLine(text) { append(correlationName, text, to: &bytes) }
+            append(correlationName, text, to: &bytes, end: end)
         }
-        if causation.isShown { append(causationName, causation.description, to: &bytes) }
+        if causation.isShown { append(causationName, causation.description, to: &bytes, end: end) }
     }
 
-    private static func append(_ name: [UInt8], _ text: String, to bytes: inout [UInt8]) {
+    private static func append(_ name: [UInt8], _ text: String, to bytes: inout [UInt8], end: Int) {
+        // What came over another bus may hold anything: a line break would make a header of what follows it.
+        guard isOneLine(text), bytes.count + name.count + text.utf8.count + 2 <= end else { return }
         bytes.append(contentsOf: name)
         bytes.append(contentsOf: text.utf8)
         NATSWriter.appendLineEnd(to: &bytes)
@@ -175,6 +181,8 @@ extension NATSContextHeaders {
     private static let correlationName = Array("correlationid: ".utf8)
     private static let correlationText = Array("correlationid: \(zeros)\r\n".utf8)
     private static let causationName = Array("causationid: ".utf8)
+    /// Bytes of the line that every injection has.
+    static let contextBytes = contextText.count
     /// Behind the name and the version.
     private static let traceIDOffset = 16
     /// The first line of a block, and the empty one that ends it.

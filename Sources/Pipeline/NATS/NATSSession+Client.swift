@@ -105,12 +105,13 @@ extension NATSSession {
                 publication.obstacle = .malformed
             }
             publication.context = headers.context
+            publication.hasForeignContextField = headers.hasContextHeader && headers.context == nil
             publication.conversation = headers.conversation(bytes)
             publication.traceState = headers.traceState(bytes)
             publication.hasTraceStateField = headers.hasTraceState
             publication.hasCausation = headers.hasCausation
         }
-        if publication.obstacle == nil, operation.payloadLength > server.payloadMax - Self.injectionBytesMax {
+        if publication.obstacle == nil, room(operation) < NATSContextHeaders.contextBytes {
             publication.obstacle = .tooLarge
         }
         var (open, injection, obstacle) = lane.publishing(
@@ -130,14 +131,17 @@ extension NATSSession {
         }
     }
 
-    /// More than any injection needs, so that whether it fits is known before it is decided.
-    private static let injectionBytesMax = 1_200
+    /// How many bytes of header lines the message may get until the server refuses it.
+    private func room(_ operation: NATSOperation) -> Int {
+        let block = operation.headerLength == 0 ? NATSContextHeaders.blockStart.count + 2 : 0
+        return server.payloadMax - operation.payloadLength - block
+    }
 
     /// Notes the edit: PUB becomes HPUB with a header block, an HPUB gets lines in front of the empty one.
     private mutating func inject(_ injection: Injection, into operation: NATSOperation, _ bytes: Span<UInt8>) {
         let sizes = requests.place(operation.sizes)
         lane.headerLines.removeAll(keepingCapacity: true)
-        NATSContextHeaders.append(injection, to: &lane.headerLines)
+        NATSContextHeaders.append(injection, to: &lane.headerLines, most: room(operation))
         let lines = lane.headerLines
         let body = operation.body.count
         if operation.kind == .pub {

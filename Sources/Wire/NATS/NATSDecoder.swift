@@ -151,9 +151,7 @@ public struct NATSDecoder: Sendable {
             default:
                 switch phase {
                 case .argument: arguments.extend(byte)
-                case .verb:
-                    guard verb >> 56 == 0 else { throw .unknownVerb }
-                    verb = verb << 8 | UInt64(byte >= 0x61 && byte <= 0x7a ? byte &- 0x20 : byte)
+                case .verb: try extendVerb(byte)
                 case .blanks:
                     try arguments.begin(byte, at: base &+ position &- 1)
                     phase = .argument
@@ -165,6 +163,17 @@ public struct NATSDecoder: Sendable {
         }
         guard end == bytes.count else { throw .lineTooLong }
         return false
+    }
+
+    /// Bytes that begin no verb are noticed at once: a client that begins to encrypt waits for an answer.
+    @inline(__always)
+    private mutating func extendVerb(_ byte: UInt8) throws(NATSError) {
+        let upper = byte >= 0x61 && byte <= 0x7a ? byte &- 0x20 : byte
+        let isLetter = upper >= 0x41 && upper <= 0x5a
+        guard verb >> 56 == 0, isLetter || byte == UInt8(ascii: "+") || byte == UInt8(ascii: "-") else {
+            throw .unknownVerb
+        }
+        verb = verb << 8 | UInt64(upper)
     }
 
     /// The verb is complete: what may follow it is known.

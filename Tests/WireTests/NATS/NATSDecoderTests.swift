@@ -71,7 +71,8 @@ struct NATSDecoderTests {
         "what is no protocol",
         arguments: [
             ("GET / HTTP/1.1\r\n", NATSError.unknownVerb), ("MSG a 1 0\r\n", .unknownVerb),
-            ("PUBLISHING a 1\r\n", .unknownVerb), ("\r\n", .unknownVerb), (" PUB a 1\r\n", .unknownVerb),
+            ("PUBLISHING a 1\r\n", .unknownVerb), ("\u{16}", .unknownVerb), ("P\u{0}", .unknownVerb),
+            ("\r\n", .unknownVerb), (" PUB a 1\r\n", .unknownVerb),
             ("PUB\r\n", .malformedLine), ("PUB a\r\n", .malformedLine), ("PUB a b c d 1\r\n", .malformedLine),
             ("PUB a b c d e f 1\r\n", .malformedLine), ("SUB a\r\n", .malformedLine), ("UNSUB\r\n", .malformedLine),
             ("PUB a x\r\n", .malformedSize), ("PUB a -1\r\n", .malformedSize), ("PUB a 1x\r\n", .malformedSize),
