@@ -198,7 +198,7 @@ def test_a_message_that_fits_just_so_is_left_alone(world, receiver):
             assert [line.partition(b":")[0] for line in lines] == added
         raw.publish("orders", b"x" * 1001)
         assert raw.line() == b"-ERR 'Maximum Payload Violation'\r\n"
-    assert tacho.metrics().sum("tacho_not_injected_messages_total", reason="payload_limit") == 3
+    assert tacho.metrics().sum("tacho_not_injected_messages_total", reason="too_large") == 3
     assert tacho.metrics().sum("tacho_injected_messages_total") == 2
 
 
