@@ -18,7 +18,11 @@ public struct NATSSession: SessionMachine {
     var deliveries = NATSFrameKeeper(role: .server)
     var splices = SpliceList()
     var subscriptions = NATSSubscriptions()
-    var openRequests = NATSOpenRequests()
+    /// Answers that the client waits for.
+    var awaited = NATSAwaited()
+    /// Answers that others wait for from the client.
+    var openAnswers = NATSOpenAnswers()
+    var fetches = NATSFetches()
     /// Of the last INFO.
     var server = NATSServerInfo.unknown
     var hasGreeted = false
@@ -50,7 +54,7 @@ public struct NATSSession: SessionMachine {
 
     /// No request waits for its answer and no operation is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
-        opaque != nil || (openRequests.isEmpty && !requests.isInsideFrame && !deliveries.isInsideFrame)
+        opaque != nil || (awaited.isEmpty && !requests.isInsideFrame && !deliveries.isInsideFrame)
     }
 
     /// An error of the protocol, `-ERR 'tacho: reason'`, behind which the connection ends.
@@ -91,7 +95,9 @@ public struct NATSSession: SessionMachine {
             output.toClient = release(buffer, deliveries.frameStart)
             return output
         }
-        let split = deliveries.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
+        // A header block that the client cannot read must not pass, however long it is.
+        let most = removesHeaders ? max(listener.frameBytesMax, server.payloadMax) : listener.frameBytesMax
+        let split = deliveries.split(buffer, keepAtMost: opaque == nil ? most : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
         output.toClient = release(buffer, split.passing)
         return output
@@ -117,6 +123,16 @@ public struct NATSSession: SessionMachine {
         causality.closed()
     }
 
+    /// Ends what has waited too long.
+    public mutating func tick(at now: Instant) {
+        for fetch in fetches.expire(at: now) { end(fetch, .succeeded, at: now) }
+        let limit = lane.shared.deliveries.unsettledNanoseconds
+        guard now.monotonicNanoseconds > limit else { return }
+        for answer in awaited.expire(since: now.monotonicNanoseconds - limit) {
+            giveUp(answer, as: .unsettled, at: now)
+        }
+    }
+
     // MARK: Becoming opaque
 
     mutating func turnOpaque(_ reason: OpaqueReason, at now: Instant) {
@@ -129,7 +145,8 @@ public struct NATSSession: SessionMachine {
 
     /// Ends every open operation without knowing how it went.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
-        for open in openRequests.removeAll() { lane.abandoned(open, as: outcome, client: client, at: now) }
+        for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
+        for answer in awaited.removeAll() { giveUp(answer, as: outcome, at: now) }
     }
 
     /// A client that was told to encrypt, and does so with the server itself.

@@ -19,9 +19,16 @@ struct NATSSubscriptions {
         var subject: UInt64 = 0
         /// The tokens of a pattern.
         var pattern: [UInt8] = []
+        /// Requests that came by it since it last published an answer to one.
+        var unanswered: UInt16 = 0
+
+        /// Whether it answers requests. Who only listens, say to what is published to JetStream, never will.
+        var answers: Bool { unanswered < NATSSubscriptions.unansweredMax }
     }
 
     static let countMax = 65_536
+    /// Requests without an answer after which a subscription counts as one that only listens.
+    static let unansweredMax: UInt16 = 256
     /// Patterns that are compared with a reply subject, one after the other.
     private static let patternsMax = 64
 
@@ -63,6 +70,16 @@ struct NATSSubscriptions {
     mutating func count(_ sid: UInt64, _ subscription: Subscription) {
         guard subscription.remaining > 0 else { return }
         if subscription.remaining == 1 { remove(sid) } else { bySID[sid]?.remaining -= 1 }
+    }
+
+    /// A request has come by this subscription.
+    mutating func noteRequest(_ sid: UInt64) {
+        bySID[sid]?.unanswered &+= 1
+    }
+
+    /// A request that had come by this subscription was answered.
+    mutating func noteAnswer(_ sid: UInt64) {
+        bySID[sid]?.unanswered = 0
     }
 
     /// Marks the subscription by which an answer to `subject` would come. False when there is none.

@@ -168,6 +168,8 @@ public final class Lane {
 
     func name(_ text: String) -> NameID { shared.names.intern(text) }
 
+    func group(_ text: String) -> NameID { shared.groups.intern(text) }
+
     /// The `error.type` in an error text: its first word, if that looks like a code. Errors can be made up by scripts,
     /// so only so many are told apart; the others are `_OTHER`.
     func errorName(_ bytes: Span<UInt8>, _ text: Range<Int>) -> NameID {
