@@ -6,7 +6,7 @@ extension Listener {
     /// An upstream connection, unless the guard of the upstream refuses to try. How it went is told to the guard.
     func connectGuarded(
         _ worker: Worker, _ loop: any EventLoop
-    ) -> EventLoopFuture<(any Channel, Endpoint)> {
+    ) -> EventLoopFuture<Upstream> {
         let profile = settings.profile
         switch worker.lane.admitConnection(profile, at: SystemClock.now()) {
         case .refused(let refusal):

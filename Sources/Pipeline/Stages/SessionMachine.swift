@@ -91,6 +91,8 @@ public enum OpaqueReason: String, Sendable, CaseIterable {
     case subscriptionInTransaction = "subscription_in_transaction"
     /// A replica took the connection over.
     case replication
+    /// Client and upstream have agreed to encrypt between themselves.
+    case encrypted
     /// More commands are waiting for replies than are followed.
     case pendingLimit = "pending_limit"
 }

@@ -11,7 +11,7 @@ final class GuardedWorld {
             inject: inject, frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, guards: guards)
     }
 
-    func connect() -> Conversation { world.connect() }
+    func connect() -> Conversation<RedisSession> { world.connect() }
 
     func cell(_ name: String) -> GuardCell {
         let words = name.split(separator: " ")
