@@ -208,9 +208,9 @@ def test_drip_fed_bytes_in_both_directions(world, nats, receiver):
     with RawNats(tacho) as raw:
         raw.drip(b'connect {"verbose":false,"headers":true,"no_responders":true}\r\nsub orders.* team 7\r\nPing\r\n')
         assert raw.line() == b"PONG\r\n"
-        raw.drip(b"hpub orders.new reply.to 17 22\r\nNATS/1.0\r\na:b\r\n\r\nhello\r\n")
+        raw.drip(b"hpub orders.new 17 22\r\nNATS/1.0\r\na:b\r\n\r\nhello\r\n")
         delivery = raw.next()
-        assert (delivery.subject, delivery.subscription, delivery.reply) == ("orders.new", "7", "reply.to")
+        assert (delivery.subject, delivery.subscription, delivery.reply) == ("orders.new", "7", None)
         assert delivery.header.startswith(b"NATS/1.0\r\na:b\r\ntraceparent: 00-") and delivery.payload == b"hello"
         raw.drip(b"PUB orders.new 0\r\n\r\n")
         assert raw.next().payload == b""

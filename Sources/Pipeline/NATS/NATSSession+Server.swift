@@ -60,7 +60,7 @@ extension NATSSession {
     }
 
     private mutating func refuse(_ reason: String) {
-        splices.replace(at: 0, removing: 0) { $0.append(contentsOf: NATSWriter.error("tacho: \(reason)")) }
+        output.toClient = Self.refusal(reason)
         output.endsSession = true
     }
 

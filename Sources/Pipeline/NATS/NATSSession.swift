@@ -100,7 +100,8 @@ public struct NATSSession: SessionMachine {
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
-        if output.endsSession || output.startTLS.contains(.upstream) {
+        if output.endsSession { return output }
+        if output.startTLS.contains(.upstream) {
             // Nothing behind a plain greeting may be believed.
             output.toClient = release(buffer, deliveries.frameStart)
             return output
