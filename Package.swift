@@ -30,6 +30,8 @@ let package = Package(
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: simulated traffic, faults and breakers, to judge ours by.
+        .target(name: "Lab", swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
@@ -94,7 +96,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Lab", "Sidecar", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -118,6 +120,7 @@ let package = Package(
         ),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "LabTests", dependencies: ["Lab"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
