@@ -31,6 +31,10 @@ struct Observer: Sendable {
         isDistressed = wait > Evaluation.objectiveNanoseconds
         if isFaulty || isDistressed { lastFaulty = now }
         if let onset, now >= onset, isDistressed { wasDistressed = true }
+    }
+
+    /// After the subject's beat: whether it is over, for it and for the destination.
+    mutating func settle(now: UInt64) {
         guard let faultEnd, now >= faultEnd, recoveredAt == nil else { return }
         if stance == .closed, !isDistressed {
             let since = wellSince ?? now

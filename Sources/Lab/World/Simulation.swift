@@ -4,7 +4,6 @@
 /// not. Events at one time: endings first, then the beat, then new calls.
 struct Simulation: Sendable {
     private struct Flight: Sendable {
-        var call: PlannedCall
         var permit: Permit
         var began: UInt64
         var ending: CallEnding
@@ -13,7 +12,7 @@ struct Simulation: Sendable {
 
     private enum Due: Sendable {
         case ended(Flight)
-        case retry(PlannedCall, retriesLeft: Int)
+        case retry(left: Int)
     }
 
     private let workload: Workload
@@ -62,6 +61,7 @@ struct Simulation: Sendable {
                     now: beatTime)
                 subject.beat(now: beatTime)
                 observer.look(subject, now: beatTime)
+                observer.settle(now: beatTime)
                 beat += 1
             }
         }
@@ -77,13 +77,12 @@ struct Simulation: Sendable {
             observer.look(subject, now: now)
             guard call.hasFailed, flight.retriesLeft > 0 else { return }
             let delay = UInt64(retryRandom.uniform() * 50_000_000)
-            self.due.add(.retry(flight.call, retriesLeft: flight.retriesLeft - 1), at: now + delay)
-        case .retry(let planned, let retriesLeft):
+            self.due.add(.retry(left: flight.retriesLeft - 1), at: now + delay)
+        case .retry(let retriesLeft):
             let seconds = Double(now) / 1e9
             let conditions = workload.scenario.conditions(seconds, workload.fault)
             let call = PlannedCall(at: now, under: conditions, using: &retryRandom)
             offer(call, retriesLeft: retriesLeft, now: now)
-            _ = planned
         }
     }
 
@@ -98,8 +97,7 @@ struct Simulation: Sendable {
         observer.look(subject, now: now)
         let fate = destination.accept(call, at: now)
         observer.admitted(fate, isFaulty: isFaulty)
-        let flight = Flight(
-            call: call, permit: permit, began: now, ending: fate.ending, retriesLeft: retriesLeft)
+        let flight = Flight(permit: permit, began: now, ending: fate.ending, retriesLeft: retriesLeft)
         due.add(.ended(flight), at: now + fate.latencyNanoseconds)
     }
 }
