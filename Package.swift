@@ -29,6 +29,7 @@ let package = Package(
         // PURE: bytes to frames. No imports at all beyond the standard library.
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
+        .target(name: "Resilience", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
         // PURE: simulated traffic, faults and breakers, to judge ours by.
         .target(name: "Lab", swiftSettings: strict),
@@ -119,6 +120,7 @@ let package = Package(
             path: "Tests/Bench/Allocations", swiftSettings: strict
         ),
 
+        .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "LabTests", dependencies: ["Lab"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
