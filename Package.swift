@@ -32,7 +32,7 @@ let package = Package(
         .target(name: "Resilience", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
         // PURE: simulated traffic, faults and breakers, to judge ours by.
-        .target(name: "Lab", swiftSettings: strict),
+        .target(name: "Lab", dependencies: ["Resilience"], swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
@@ -122,7 +122,7 @@ let package = Package(
 
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
-        .testTarget(name: "LabTests", dependencies: ["Lab"], swiftSettings: strict),
+        .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",

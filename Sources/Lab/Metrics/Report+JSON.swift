@@ -10,7 +10,8 @@ extension Report {
         let scenario = report.scenario
         let subjects = report.summaries.map { "  " + object($0, in: report) }.joined(separator: ",\n")
         let best = report.bestFixed.map { "\"\($0.subject.rawValue)\"" } ?? "null"
-        return "{\"name\":\"\(scenario.name)\",\"purpose\":\"\(scenario.purpose.rawValue)\",\"core\":\(scenario.isCore),"
+        return "{\"name\":\"\(scenario.name)\",\"purpose\":\"\(scenario.purpose.rawValue)\","
+            + "\"core\":\(scenario.isCore),"
             + "\"summary\":\"\(scenario.summary)\",\"best_fixed\":\(best),\"subjects\":[\n\(subjects)]}"
     }
 

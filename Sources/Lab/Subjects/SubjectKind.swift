@@ -1,3 +1,5 @@
+import Resilience
+
 /// Everything that can be put between client and destination.
 public enum SubjectKind: String, Sendable, CaseIterable {
     case none
@@ -7,6 +9,9 @@ public enum SubjectKind: String, Sendable, CaseIterable {
     case polly
     case envoy
     case gobreaker
+    case tachographFixed = "tachograph-fixed"
+    case tachographShadow = "tachograph-shadow"
+    case tachographAuto = "tachograph-auto"
 
     /// A fresh one, for one run.
     public func make(seed: UInt64) -> any Subject {
@@ -18,6 +23,9 @@ public enum SubjectKind: String, Sendable, CaseIterable {
         case .polly: PollyBreaker()
         case .envoy: EnvoyConsecutive()
         case .gobreaker: GoBreaker()
+        case .tachographFixed: TachographSubject(mode: .fixed, seed: seed)
+        case .tachographShadow: TachographSubject(mode: .shadow, seed: seed)
+        case .tachographAuto: TachographSubject(mode: .auto, seed: seed)
         }
     }
 

@@ -10,13 +10,31 @@ enum OutageClock {
     static let growth = 2.0
     /// sqrt(2 · 300 s): an ordinary outage.
     static let plateau = 24.5
+    /// Nobody is asked more often.
+    static let secondsMin = 1.0
     /// Nobody waits longer for the first sign of life.
     static let secondsMax = 60.0
 
-    /// Seconds until the next probe, before jitter. `floor` is the open time that the parameters ask for.
-    static func openSeconds(outageSeconds: Double, callsPerSecond: Double, floor: Double) -> Double {
+    /// Seconds until the next probe, before jitter.
+    static func openSeconds(outageSeconds: Double, callsPerSecond: Double) -> Double {
         let rate = max(callsPerSecond, 0.01)
         let growing = growth * (max(0, outageSeconds) / rate).squareRoot()
-        return max(floor, min(growing, plateau / rate.squareRoot(), secondsMax))
+        return max(secondsMin, min(growing, plateau / rate.squareRoot(), secondsMax))
+    }
+}
+
+/// Calls per second that clients make, let through or not.
+struct OfferedRate: Sendable, Hashable {
+    private static let halfLifeSeconds = 35.0
+
+    private(set) var callsPerSecond = 0.0
+    private var seconds = 0.0
+
+    /// Takes the calls of some time; the plain mean first.
+    mutating func add(_ calls: Int, seconds passed: Double) {
+        guard passed > 0 else { return }
+        seconds += passed
+        let weight = max(passed / seconds, 1 - Elementary.power(0.5, passed / Self.halfLifeSeconds))
+        callsPerSecond += weight * (Double(calls) / passed - callsPerSecond)
     }
 }
