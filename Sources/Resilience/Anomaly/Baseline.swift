@@ -109,7 +109,9 @@ public struct Baseline: Sendable, Hashable {
             callsPerSecond = calls > 0 ? calls : nil
             return
         }
-        for _ in 1..<max(2, min(elapsed, Self.backfillSecondsMax + 1)) where elapsed > 1 { rate -= Self.rateWeight * rate }
+        for _ in 1..<max(2, min(elapsed, Self.backfillSecondsMax + 1)) where elapsed > 1 {
+            rate -= Self.rateWeight * rate
+        }
         callsPerSecond = rate + Self.rateWeight * (calls - rate)
     }
 
@@ -202,6 +204,15 @@ public struct CallSecond: Sendable, Hashable {
         self.slow = slow
         self.logSum = logSum
         self.logSquares = logSquares
+    }
+}
+
+extension CallSecond {
+    /// The sums of ten beats.
+    public init(_ tally: CallTally) {
+        self.init(
+            calls: Double(tally.calls), failures: Double(tally.failed), slow: Double(tally.slow), logSum: tally.logSum,
+            logSquares: tally.logSquares)
     }
 }
 

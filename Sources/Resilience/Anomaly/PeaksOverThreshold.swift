@@ -12,10 +12,10 @@ public struct PeaksOverThreshold: Sendable, Hashable {
 
     private static let peakShare = 0.02
     private static let countMax = 200_000.0
-    /// Eight bins for each doubling, from a sixty-fourth of the mean to a thousandfold.
+    /// Eight bins for each doubling, from a quarter of the mean to a thousandfold.
     private static let binWidth = 0.693147180559945 / 8
-    private static let lowest = -6 * 0.693147180559945
-    private static let binCount = 128
+    private static let lowest = -2 * 0.693147180559945
+    private static let binCount = 96
     private static let shapeRange = -0.5...0.5
 
     private var counts: [Float] = Array(repeating: 0, count: binCount)

@@ -77,10 +77,6 @@ public enum BreakerParameter: UInt8, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// What the parameter is compared with is the health of the destination; the others follow its rate, or other
-    /// parameters.
-    public var isHealthThreshold: Bool { self == .failureRate || self == .slowCall || self == .slowCallRate }
-
     /// What the value may be, whatever was learned. The slow-call duration is limited further by timeout and objective.
     public var range: ClosedRange<Double> {
         switch self {

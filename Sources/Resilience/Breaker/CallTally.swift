@@ -50,6 +50,9 @@ public struct CallTally: Sendable, Hashable {
     public var logSum = 0.0
     /// Sum of its square.
     public var logSquares = 0.0
+    /// Latency in seconds of one of the calls, the last to end; 0 without a call. The tail of latency is learned from
+    /// such samples, ten a second: sums cannot tell it, and a histogram for each beat would cost more.
+    public var sampleSeconds = 0.0
     /// Calls that the destination refused for a mistake of the client's: evidence that it works.
     public var clientMistakes = 0
     /// Calls that were not let through.
@@ -74,6 +77,7 @@ public struct CallTally: Sendable, Hashable {
 
     /// Adds what another event loop has counted in the same time.
     public mutating func add(_ other: CallTally) {
+        if other.calls > calls { sampleSeconds = other.sampleSeconds }
         calls += other.calls
         for failure in FailureClass.allCases { failures[failure] += other.failures[failure] }
         slow += other.slow

@@ -18,70 +18,63 @@ public struct ServiceObjective: Sendable, Hashable {
 /// Pairs of windows that must both burn, so that it is both much and still so: 14.4 times over an hour and five
 /// minutes, or 6 times over six hours and thirty minutes (The Site Reliability Workbook, chapter 5).
 public struct BurnRate: Sendable, Hashable {
-    private static let minuteCount = 60
-    private static let tenMinuteCount = 36
+    /// An hour in cells of two and a half minutes, and six hours in cells of fifteen; the newest one is under way.
+    private static let cellCount = 25
+    private static let shortCells = 3
+    private static let hourCellNanoseconds: UInt64 = 150_000_000_000
+    private static let sixHourCellNanoseconds: UInt64 = 900_000_000_000
 
     private struct Cell: Sendable, Hashable {
         var calls: Float = 0
         var failures: Float = 0
+    }
 
-        mutating func add(_ other: Cell) {
-            calls += other.calls
-            failures += other.failures
+    /// A window and its short end, in cells of equal length.
+    private struct Window: Sendable, Hashable {
+        var cells = Array(repeating: Cell(), count: cellCount)
+        var newest: UInt64 = 0
+
+        mutating func add(calls: Double, failures: Double, cell: UInt64) {
+            if cell > newest {
+                let passed = min(cell - newest, UInt64(cellCount))
+                for step in 0..<passed { cells[Int((cell - step) % UInt64(cellCount))] = Cell() }
+                newest = cell
+            }
+            cells[Int(newest % UInt64(cellCount))].calls += Float(calls)
+            cells[Int(newest % UInt64(cellCount))].failures += Float(failures)
+        }
+
+        /// Both the whole window and its short end fail at least this share of their calls.
+        func exceeds(_ share: Double) -> Bool {
+            [cellCount, shortCells].allSatisfy { failureShare(cells: $0) >= share }
+        }
+
+        private func failureShare(cells count: Int) -> Double {
+            var (calls, failures) = (0.0, 0.0)
+            for back in 0..<UInt64(count) where back <= newest {
+                calls += Double(cells[Int((newest - back) % UInt64(cellCount))].calls)
+                failures += Double(cells[Int((newest - back) % UInt64(cellCount))].failures)
+            }
+            return calls > 0 ? failures / calls : 0
         }
     }
 
-    private var minutes: [Cell] = Array(repeating: Cell(), count: minuteCount)
-    private var tenMinutes: [Cell] = Array(repeating: Cell(), count: tenMinuteCount)
-    private var minute: UInt64 = 0
+    private var hour = Window()
+    private var sixHours = Window()
 
     /// Nothing has been counted.
     public init() {}
 
     /// Counts calls that ended at `now`, monotonic nanoseconds.
     public mutating func add(calls: Double, failures: Double, now: UInt64) {
-        advance(to: now / 60_000_000_000)
-        let cell = Cell(calls: Float(calls), failures: Float(failures))
-        minutes[Int(minute % UInt64(Self.minuteCount))].add(cell)
-        tenMinutes[Int(minute / 10 % UInt64(Self.tenMinuteCount))].add(cell)
+        hour.add(calls: calls, failures: failures, cell: now / Self.hourCellNanoseconds)
+        sixHours.add(calls: calls, failures: failures, cell: now / Self.sixHourCellNanoseconds)
     }
 
     /// The burn rate from which a pair of windows is too fast; the higher one where both are; nil if none.
     public func excess(objective: ServiceObjective) -> Double? {
         guard let goodShare = objective.goodShare else { return nil }
-        let budget = 1 - goodShare
-        func isBurning(_ factor: Double, _ cells: [Cell?]...) -> Bool {
-            cells.allSatisfy { window in
-                var sum = Cell()
-                for case let cell? in window { sum.add(cell) }
-                return sum.calls > 0 && Double(sum.failures / sum.calls) >= factor * budget
-            }
-        }
-        if isBurning(14.4, minutes, lastMinutes(5)) { return 14.4 }
-        if isBurning(6, tenMinutes, lastMinutes(30)) { return 6 }
-        return nil
-    }
-
-    private func lastMinutes(_ count: Int) -> [Cell?] {
-        (0..<UInt64(count)).map { back in
-            minute >= back ? minutes[Int((minute - back) % UInt64(Self.minuteCount))] : nil
-        }
-    }
-
-    /// Empties the cells of the minutes that have passed since the last call.
-    private mutating func advance(to newMinute: UInt64) {
-        guard newMinute > minute else { return }
-        let passed = newMinute - minute
-        for step in 1...min(passed, UInt64(Self.minuteCount)) {
-            minutes[Int((newMinute - min(passed, UInt64(Self.minuteCount)) + step) % UInt64(Self.minuteCount))] = Cell()
-        }
-        let tens = newMinute / 10 - minute / 10
-        if tens > 0 {
-            let cleared = min(tens, UInt64(Self.tenMinuteCount))
-            for step in 1...cleared {
-                tenMinutes[Int((newMinute / 10 - cleared + step) % UInt64(Self.tenMinuteCount))] = Cell()
-            }
-        }
-        minute = newMinute
+        if hour.exceeds(14.4 * (1 - goodShare)) { return 14.4 }
+        return sixHours.exceeds(6 * (1 - goodShare)) ? 6 : nil
     }
 }

@@ -41,7 +41,8 @@ extension Tuner {
         }
         if decision.value == old { return decision }
         if abs(decision.value - old) <= Self.deadBand * abs(old) {
-            refuse(&decision, decision.limitedBy == .none || decision.limitedBy == .step ? .deadBand : decision.limitedBy)
+            refuse(
+                &decision, decision.limitedBy == .none || decision.limitedBy == .step ? .deadBand : decision.limitedBy)
         } else if situation.isFrozen, !isGuarded {
             refuse(&decision, .freeze)
         } else if situation.burn != nil, isLooser(decision.value, than: old, parameter) {
@@ -85,8 +86,7 @@ extension Tuner {
         if stepped != decision.value { (decision.value, decision.limitedBy) = (stepped, .step) }
         // Against a decline so slow that each minute of it looks normal. Window and counts follow the rate of calls and
         // must keep up with it, or the breaker of a quiet night would see too few calls.
-        guard parameter.isHealthThreshold, isLooser(decision.value, than: decision.old, parameter) else { return }
-        let ago = hour[parameter]
+        guard let ago = hour[parameter], isLooser(decision.value, than: decision.old, parameter) else { return }
         let limit = parameter.nearest(ago * Self.looserThanHourAgo)
         guard isLooser(decision.value, than: limit, parameter) else { return }
         // Never tightens: where the old value is looser than the limit already, it stays.
@@ -128,7 +128,8 @@ extension Tuner {
                 if told.value != learned[parameter] { told.limitedBy = .step }
             }
         }
-        let isWorthTelling = told.value != told.old || abs(told.proposed - told.old) > Self.toldDifference * abs(told.old)
+        let isWorthTelling =
+            told.value != told.old || abs(told.proposed - told.old) > Self.toldDifference * abs(told.old)
         let isAtLimit = told.value == told.old && (told.limitedBy == .minimum || told.limitedBy == .maximum)
         guard isWorthTelling, !isAtLimit else { return nil }
         return ThresholdChange(
@@ -138,53 +139,56 @@ extension Tuner {
     }
 }
 
-/// What the parameters were during the last hour, in marks of five minutes.
+/// What the thresholds of health were during the last hour, in marks of five minutes.
 struct HourMarks: Sendable, Hashable {
+    private static let parameters: [BreakerParameter] = [.failureRate, .slowCall, .slowCallRate]
     private static let markCount = 13
     private static let markNanoseconds = Tuner.hourNanoseconds / UInt64(markCount - 1)
 
-    private var marks: [Float]
+    private var marks: [Float] = []
     private var newest: UInt64
 
     init(_ parameters: BreakerParameters, now: UInt64) {
-        marks = []
         newest = now
         for _ in 0..<Self.markCount { append(parameters) }
     }
 
-    /// The value an hour ago, or at the start of a younger tuner.
-    subscript(parameter: BreakerParameter) -> Double { Double(marks[Int(parameter.rawValue)]) }
+    /// The value an hour ago, or at the start of a younger tuner; nil for what is no threshold of health.
+    subscript(parameter: BreakerParameter) -> Double? {
+        Self.parameters.firstIndex(of: parameter).map { Double(marks[$0]) }
+    }
 
     /// Takes marks for the time that has passed.
     mutating func advance(_ parameters: BreakerParameters, now: UInt64) {
-        let width = BreakerParameter.allCases.count
-        var passed = now > newest ? (now - newest) / Self.markNanoseconds : 0
+        let passed = now > newest ? (now - newest) / Self.markNanoseconds : 0
         newest += passed * Self.markNanoseconds
-        passed = min(passed, UInt64(Self.markCount))
-        for _ in 0..<passed {
-            marks.removeFirst(width)
+        for _ in 0..<min(passed, UInt64(Self.markCount)) {
+            marks.removeFirst(Self.parameters.count)
             append(parameters)
         }
     }
 
     private mutating func append(_ parameters: BreakerParameters) {
-        for parameter in BreakerParameter.allCases { marks.append(Float(parameters[parameter])) }
+        for parameter in Self.parameters { marks.append(Float(parameters[parameter])) }
     }
 }
 
 /// Lets one refusal per parameter and reason through each hour, so that a standing refusal does not fill the records.
 struct RefusalLimiter: Sendable, Hashable {
+    private static let quietSeconds: UInt32 = 3600
+
     private struct Last: Sendable, Hashable {
+        var second: UInt32
         var limit: ThresholdLimit
-        var at: UInt64
     }
 
     private var last: [Last?] = Array(repeating: nil, count: BreakerParameter.allCases.count)
 
     mutating func admits(_ parameter: BreakerParameter, _ limit: ThresholdLimit, now: UInt64) -> Bool {
         let index = Int(parameter.rawValue)
-        if let last = last[index], last.limit == limit, now < last.at &+ Tuner.hourNanoseconds { return false }
-        last[index] = Last(limit: limit, at: now)
+        let second = UInt32(truncatingIfNeeded: now / 1_000_000_000)
+        if let last = last[index], last.limit == limit, second &- last.second < Self.quietSeconds { return false }
+        last[index] = Last(second: second, limit: limit)
         return true
     }
 }

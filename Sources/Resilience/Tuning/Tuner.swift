@@ -164,7 +164,9 @@ public struct Tuner: Sendable, Hashable {
     }
 
     /// New bounds: what lies outside of them goes inside at once.
-    public mutating func setPolicy(_ policy: TunerPolicy, _ baseline: Baseline, context: TunerContext) -> [ThresholdChange] {
+    public mutating func setPolicy(_ policy: TunerPolicy, _ baseline: Baseline, context: TunerContext)
+        -> [ThresholdChange]
+    {
         self.policy = policy
         return replace(
             applied: inside(applied), learned: inside(learned), actor: .operator, baseline, context)

@@ -186,7 +186,9 @@ import Testing
         var random = SeededRandom(9)
         for _ in 0..<5_000 {
             var broken = state
-            for _ in 0..<4 { broken[Int.random(in: 8..<broken.count, using: &random)] = UInt8.random(in: 0...255, using: &random) }
+            for _ in 0..<4 {
+                broken[Int.random(in: 8..<broken.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
+            }
             guard var restored = try? EnvelopeDetector(state: broken) else { continue }
             for index in 0..<20 {
                 let score = restored.score(Double(index), atUnixSeconds: 20_000 + Double(index) * 600)

@@ -49,14 +49,17 @@ import Testing
                 isRollback
                 ? tuner.rollBack(baseline, context: context)
                 : tuner.step(
-                    baseline, slowQuantile: Bool.random(using: &random) ? Double.random(in: 0...3, using: &random) : nil,
+                    baseline,
+                    slowQuantile: Bool.random(using: &random) ? Double.random(in: 0...3, using: &random) : nil,
                     context: context)
             for parameter in BreakerParameter.allCases {
                 check(parameter, from: before, to: tuner, isLimited: !isRollback)
                 guard !isRollback else { continue }
                 let isLooser = tuner.isLooser(tuner.applied[parameter], than: before.applied[parameter], parameter)
                 if context.isAnomalous || context.hasWarning || !context.isClosed || isBurning {
-                    #expect(!isLooser || policy.bounds.clamp(before.applied[parameter], parameter) != before.applied[parameter])
+                    #expect(
+                        !isLooser
+                            || policy.bounds.clamp(before.applied[parameter], parameter) != before.applied[parameter])
                 }
             }
             for change in changes where !change.isRefused {
@@ -73,10 +76,12 @@ import Testing
     private func check(_ parameter: BreakerParameter, from before: Tuner, to after: Tuner, isLimited: Bool) {
         let policy = after.policy
         for (old, new) in [
-            (before.applied[parameter], after.applied[parameter]), (before.learned[parameter], after.learned[parameter]),
+            (before.applied[parameter], after.applied[parameter]),
+            (before.learned[parameter], after.learned[parameter]),
         ] {
             #expect(new.isFinite)
-            #expect(policy.bounds.clamp(new, parameter) == new, "\(parameter.name) \(new) outside the operator's bounds")
+            #expect(
+                policy.bounds.clamp(new, parameter) == new, "\(parameter.name) \(new) outside the operator's bounds")
             let range = policy.range(of: parameter)
             if policy.bounds.minimum(of: parameter) == nil, policy.bounds.maximum(of: parameter) == nil {
                 // The start value of a slow call, the timeout, may lie above the objective and walks down to it.

@@ -231,7 +231,7 @@ import Testing
         #expect(burn.excess(objective: objective) == 14.4)
         #expect(burn.excess(objective: ServiceObjective()) == nil)
         // It was so and is so no more.
-        for minute in UInt64(90)..<96 { burn.add(calls: 1_000, failures: 0, now: minute * 60_000_000_000) }
+        for minute in UInt64(90)..<99 { burn.add(calls: 1_000, failures: 0, now: minute * 60_000_000_000) }
         #expect(burn.excess(objective: objective) == 6)
         burn.add(calls: 1, failures: 0, now: 1_000_000 * 60_000_000_000)
         #expect(burn.excess(objective: objective) == nil)
