@@ -4,7 +4,7 @@ public import Resilience
 /// Tachograph's own breaker, as a sidecar drives it: calls are counted, beats decide, and between two beats the path
 /// only follows the admission that was published last.
 public struct TachographSubject: Subject {
-    private var guarding: LabGuard
+    private var guarding: KeyGuard
     private var tally = CallTally()
     private var random: LabRandom
     private var probesTaken = 0
@@ -14,11 +14,19 @@ public struct TachographSubject: Subject {
 
     private static let probe = Permit(mark: 1)
 
-    public init(mode: BreakerMode, seed: UInt64) {
+    /// A guard as the sidecar makes it for a new key. Nothing is set by hand but the client's timeout.
+    public init(mode: BreakerMode, bulkhead: ClosedRange<Int>? = nil, seed: UInt64) {
         random = LabRandom(seed: seed, stream: "guard")
-        guarding = LabGuard(mode: mode)
+        guarding = KeyGuard(
+            policy: GuardPolicy(
+                mode: mode, timeoutNanoseconds: Evaluation.timeoutNanoseconds, bulkhead: bulkhead),
+            now: 0, unixSeconds: Self.unixSeconds(0))
     }
 
+    /// The wall clock of the run begins at a midnight.
+    private static func unixSeconds(_ now: UInt64) -> Double { 1_700_006_400 + Double(now) / 1e9 }
+
+    /// Shadow never rejects: what it shows is what calls meet.
     public var stance: Stance {
         switch guarding.admission {
         case .all: .closed
@@ -28,16 +36,20 @@ public struct TachographSubject: Subject {
         }
     }
 
-    public var isWarning: Bool { guarding.machine.isDegraded }
+    /// A learned threshold is exceeded, or the breaker would be open if it were not in shadow.
+    public var isWarning: Bool { guarding.breaker.isDegraded || guarding.breaker.state != .closed }
 
+    /// Gives the guard what happened since the last beat.
     public mutating func beat(now: UInt64) {
         tally.inFlightPeak = max(tally.inFlightPeak, inFlight)
-        parameterChanges += guarding.beat(tally, now: now, using: &random)
+        let events = guarding.beat(tally, now: now, unixSeconds: Self.unixSeconds(now), using: &random)
+        parameterChanges += events.count { if case .threshold(let change) = $0 { !change.isRefused } else { false } }
         tally = CallTally()
         tally.inFlightPeak = inFlight
         probesTaken = 0
     }
 
+    /// Follows the admission that was published last.
     public mutating func admit(now: UInt64) -> Permit? {
         var permit = Permit()
         switch guarding.admission {
@@ -62,6 +74,7 @@ public struct TachographSubject: Subject {
         return nil
     }
 
+    /// Counts what came of a call.
     public mutating func ended(_ call: EndedCall, now: UInt64) {
         inFlight -= 1
         let isSlow = !call.hasFailed && call.latencyNanoseconds > guarding.slowCallNanoseconds
@@ -69,6 +82,7 @@ public struct TachographSubject: Subject {
         tally.calls += 1
         tally.logSum += logarithm
         tally.logSquares += logarithm * logarithm
+        tally.sampleSeconds = Double(call.latencyNanoseconds) / 1e9
         if isSlow { tally.slow += 1 }
         switch call.ending {
         case .success: break
@@ -78,38 +92,5 @@ public struct TachographSubject: Subject {
         }
         guard call.permit == Self.probe else { return }
         if call.hasFailed || isSlow { tally.probeFailures += 1 } else { tally.probeSuccesses += 1 }
-    }
-}
-
-/// Stand-in for KeyGuard until it is there.
-struct LabGuard: Sendable {
-    var machine: BreakerMachine
-    var baseline = Baseline()
-    var tuner: Tuner
-    var second = CallTally()
-    var beats = 0
-    let mode: BreakerMode
-    var bulkheadLimit: Int? { nil }
-    init(mode: BreakerMode) {
-        self.mode = mode
-        tuner = Tuner(policy: TunerPolicy(timeoutNanoseconds: 1_000_000_000), now: 0)
-        machine = BreakerMachine(mode: mode, parameters: tuner.applied)
-    }
-    var admission: Admission { machine.admission }
-    var slowCallNanoseconds: UInt64 { machine.parameters.slowCallNanoseconds }
-    mutating func beat(_ t: CallTally, now: UInt64, using rng: inout LabRandom) -> Int {
-        second.add(t)
-        beats += 1
-        let tr = machine.beat(t, now: now, using: &rng)
-        var n = 0
-        let ctx = TunerContext(now: now, unixSeconds: Double(now) / 1e9, isClosed: machine.isHealthy, isAnomalous: baseline.frozenSeconds > 0 || machine.isDegraded, isShadow: mode != .auto)
-        if beats % 10 == 0 {
-            _ = baseline.update(CallSecond(calls: Double(second.calls), failures: Double(second.failed), slow: Double(second.slow), logSum: second.logSum, logSquares: second.logSquares), isClosed: machine.isHealthy, now: now)
-            n += tuner.step(baseline, context: ctx).filter { !$0.isRefused }.count
-            second = CallTally()
-        }
-        if let d = tr?.tripToCloseSeconds { n += tuner.recovered(tripToCloseSeconds: d, baseline, context: ctx).count }
-        machine.parameters = mode == .auto ? tuner.applied : machine.parameters
-        return n
     }
 }
