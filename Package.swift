@@ -33,6 +33,8 @@ let package = Package(
         .target(name: "Telemetry", swiftSettings: strict),
         // PURE: breakers and their tuning.
         .target(name: "Resilience", swiftSettings: strict),
+        // PURE: simulated traffic, faults and breakers, to judge ours by.
+        .target(name: "Lab", dependencies: ["Resilience"], swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
@@ -107,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Resilience", "Sidecar", "Telemetry", "Wire",
+                "Console", "Lab", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -133,6 +135,7 @@ let package = Package(
 
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
