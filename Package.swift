@@ -31,6 +31,8 @@ let package = Package(
         // PURE: what is measured and what is traced.
         .target(name: "Resilience", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: simulated traffic, faults and breakers, to judge ours by.
+        .target(name: "Lab", dependencies: ["Resilience"], swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
@@ -95,7 +97,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Lab", "Sidecar", "Telemetry",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -120,6 +122,7 @@ let package = Package(
 
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",

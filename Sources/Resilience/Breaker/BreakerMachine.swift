@@ -25,7 +25,12 @@ public struct BreakerMachine: Sendable {
     private var openSeconds = 0.0
     private var openedAt: UInt64 = 0
     private var failedRounds = 0
-    private var round = ProbeRound()
+    private var round: ProbeRound
+    /// What speaks for a fault right now.
+    private var evidence = FaultEvidence(now: 0)
+    /// When the fault began that the present or last outage is about.
+    private var faultSince: UInt64 = 0
+    private var offered = OfferedRate()
     /// When the breaker last closed; nil once the ramp is over and decisions are as usual.
     private var closedAt: UInt64?
     private var secondsOverThreshold = 0
@@ -45,6 +50,7 @@ public struct BreakerMachine: Sendable {
         self.mode = mode
         self.parameters = parameters
         rules = TripRules(isFixed: mode == .fixed)
+        round = ProbeRound(isFixed: mode == .fixed)
     }
 
     // MARK: What the path does
@@ -66,7 +72,7 @@ public struct BreakerMachine: Sendable {
 
     /// The share that the ramp admits; nil when all.
     private var ramp: Double? {
-        guard let closedAt, parameters.rampSeconds > 0 else { return nil }
+        guard rules.isFixed, let closedAt, parameters.rampSeconds > 0 else { return nil }
         let elapsed = Double(now &- closedAt) / Self.second
         // From a tenth, by equal factors, to all at the end of the ramp.
         let share = Self.rampShare * Elementary.power(1 / Self.rampShare, elapsed / parameters.rampSeconds)
@@ -82,10 +88,12 @@ public struct BreakerMachine: Sendable {
     public mutating func beat(
         _ tally: CallTally, now: UInt64, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
+        let previous = self.now
         self.now = max(now, self.now)
         guard mode != .off, override == nil else { return nil }
+        offered.add(tally.calls + tally.rejectedByUs, seconds: Double(self.now - previous) / Self.second)
         switch state {
-        case .closed: return beatClosed(tally, using: &random)
+        case .closed: return beatClosed(tally, since: previous, using: &random)
         case .open: return beatOpen(tally)
         case .halfOpen: return beatHalfOpen(tally, using: &random)
         }
@@ -106,9 +114,16 @@ public struct BreakerMachine: Sendable {
     // MARK: Closed
 
     private mutating func beatClosed(
-        _ tally: CallTally, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, since previous: UInt64, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         window.add(tally, now: now)
+        if !rules.isFixed {
+            evidence.add(calls: tally.calls, bad: tally.bad, previousBeat: previous)
+            if evidence.isConclusive(now: now) {
+                let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
+                return open(.burst, sum, isNew: true, using: &random)
+            }
+        }
         var isQuiet = false
         if let closedAt {
             isQuiet = now &- closedAt < Self.quietAfterCloseNanoseconds
@@ -153,10 +168,15 @@ public struct BreakerMachine: Sendable {
             // Tripping on the ramp is the same outage, not another one.
             if closedAt == nil { openedAt = now }
             openSeconds = parameters.openSeconds
+            if closedAt == nil { faultSince = rules.isFixed ? now : evidence.since }
         }
         if !isNew || closedAt != nil {
             failedRounds = min(failedRounds + 1, 16)
             openSeconds = min(max(Self.openSecondsMax, parameters.openSeconds), openSeconds * 2)
+        }
+        if !rules.isFixed {
+            openSeconds = OutageClock.openSeconds(
+                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond)
         }
         let jitter = Double.random(in: 0.8...1.2, using: &random)
         openUntil = now &+ UInt64(openSeconds * jitter * Self.second)
@@ -170,14 +190,15 @@ public struct BreakerMachine: Sendable {
     private mutating func forget() {
         window.clear()
         (secondsOverThreshold, isDegraded) = (0, false)
-        round = ProbeRound()
+        round = ProbeRound(isFixed: rules.isFixed)
+        evidence = FaultEvidence(now: now)
     }
 
     private mutating func beatOpen(_ tally: CallTally) -> BreakerTransition? {
         if mode == .shadow { wouldHaveRejected += tally.calls }
         guard now >= openUntil else { return nil }
         state = .halfOpen
-        round = ProbeRound(wanted: parameters.halfOpenProbes)
+        round = ProbeRound(wanted: parameters.halfOpenProbes, isFixed: rules.isFixed)
         return BreakerTransition(
             from: .open, to: .halfOpen, reason: .openTimeOver, calls: 0, failures: 0, slow: 0)
     }
@@ -188,7 +209,7 @@ public struct BreakerMachine: Sendable {
         _ tally: CallTally, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         let seen = mode == .shadow ? shadowProbes(tally) : tally
-        switch round.beat(seen) {
+        switch round.beat(seen, offeredCalls: offered.callsPerSecond / 10) {
         case .goesOn:
             return nil
         case .failed:
@@ -236,22 +257,40 @@ struct ProbeRound: Sendable, Hashable {
     private var failed = 0
     private var allowanceMax = 1
 
-    init(wanted: Int = 1) { self.wanted = max(1, wanted) }
+    /// The round ends when its share of failures is known, not when it is likely.
+    private var isFixed: Bool
+
+    init(wanted: Int = 1, isFixed: Bool) {
+        self.wanted = max(1, wanted)
+        self.isFixed = isFixed
+    }
 
     /// Probes that may begin until the next beat.
-    var allowance: Int { max(0, min(allowanceMax - (begun - succeeded - failed), wanted - begun)) }
+    var allowance: Int {
+        let free = allowanceMax - (begun - succeeded - failed)
+        return max(0, isFixed ? min(free, wanted - begun) : free)
+    }
 
     var sum: CallWindow.Sum { CallWindow.Sum(calls: succeeded + failed, failures: failed, slow: 0) }
 
-    mutating func beat(_ tally: CallTally) -> Result {
+    /// `offeredCalls` is what clients ask for in one beat.
+    mutating func beat(_ tally: CallTally, offeredCalls: Double) -> Result {
         begun += tally.probesBegun
         succeeded += tally.probeSuccesses
         failed += tally.probeFailures
         // A call that was under way when the round began may end as its probe: it counts, and may overrun the round.
         begun = max(begun, succeeded + failed)
-        if Double(failed) > (Self.failedShareMax * Double(wanted)).rounded(.down) { return .failed }
-        if succeeded + failed >= wanted { return .succeeded }
-        if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(wanted, allowanceMax * 2) }
+        if isFixed, Double(failed) > (Self.failedShareMax * Double(wanted)).rounded(.down) { return .failed }
+        if isFixed {
+            if succeeded + failed >= wanted { return .succeeded }
+            if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(wanted, allowanceMax * 2) }
+            return .goesOn
+        }
+        // One bad in four is too many to go on with; four good ones beyond that are enough. Closing waits until twice
+        // as many may pass as are asked for: the doubling is the ramp, and nothing is left to come all at once.
+        if failed > 0, succeeded < 3 * failed { return .failed }
+        if succeeded - 3 * failed >= 4, Double(allowanceMax) >= 2 * offeredCalls { return .succeeded }
+        if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(1 << 20, allowanceMax * 2) }
         return .goesOn
     }
 }

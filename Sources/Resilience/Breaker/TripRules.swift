@@ -33,8 +33,11 @@ struct TripRules: Sendable, Hashable {
 
     /// Judges after a beat. Soon after a close, `onlyBursts` counts.
     func judge(_ window: CallWindow, _ parameters: BreakerParameters, onlyBursts: Bool, now: UInt64) -> Verdict {
-        if let sum = burst(window, now: now) { return .trip(.burst, sum) }
-        if let sum = inRow(window, now: now) { return .trip(.consecutive, sum) }
+        // What learns has `FaultEvidence` for what is sudden.
+        if isFixed {
+            if let sum = burst(window, now: now) { return .trip(.burst, sum) }
+            if let sum = inRow(window, now: now) { return .trip(.consecutive, sum) }
+        }
         guard !onlyBursts else { return .fine }
         let sum = window.sum(seconds: parameters.windowSeconds)
         if sum.calls >= parameters.minimumCalls { return judge(sum, parameters) }

@@ -1,0 +1,46 @@
+/// Evidence that a destination is in a fault, gathered call by call: a sequential test (Wald; Page's CUSUM form).
+///
+/// Every bad call counts one up, every good one one down, never below zero. That is the logarithm of the likelihood
+/// ratio of "most calls are bad" to "most calls are good", in units of its step, so it opens exactly where opening pays:
+/// rejecting a call costs what it would have been worth, so it is right once more than half of the calls are bad, and
+/// not before. One test serves every rate and every length of fault: ten thousand calls a second decide within a beat,
+/// a call every twenty seconds after the fifth failure, and a brown-out of 15 % never (its drift is downwards).
+///
+/// A key whose calls are often bad in good times is measured against that: its good calls weigh less.
+struct FaultEvidence: Sendable, Hashable {
+    /// At once: eight more bad calls than good ones. With 35 % bad calls once in four thousand beginnings.
+    static let conclusive = 8.0
+    /// Fewer are enough when nothing has spoken against it for long: five bad calls in a row over eight seconds.
+    static let conclusiveWhenLasting = 5.0
+    /// How long is long: noise and deployments are over by then.
+    static let lastingNanoseconds: UInt64 = 8_000_000_000
+    /// A share of bad calls in good times from which on they are weighed.
+    private static let ordinaryShareMax = 0.3
+
+    /// Bad calls over good ones since the test last began anew.
+    private(set) var excess = 0.0
+    /// When it last began anew: about when the fault did.
+    private(set) var since: UInt64
+
+    init(now: UInt64, excess: Double = 0) {
+        since = now
+        self.excess = excess
+    }
+
+    /// Takes the calls of a beat. `ordinaryShare` is the share of bad calls in good times.
+    mutating func add(calls: Int, bad: Int, ordinaryShare: Double = 0, previousBeat: UInt64) {
+        if excess <= 0 { since = previousBeat }
+        guard calls > 0 else { return }
+        let good = max(0, calls - bad)
+        let usual = max(Self.ordinaryShareMax, min(ordinaryShare, 0.95))
+        // Upwards beyond the middle between what is usual and everything bad; 0.5 for a key that is usually well.
+        let middle = usual <= Self.ordinaryShareMax ? 0.5 : (1 + usual) / 2
+        excess = max(0, excess + 2 * (1 - middle) * Double(bad) - 2 * middle * Double(good))
+    }
+
+    /// Whether the evidence is enough.
+    func isConclusive(now: UInt64) -> Bool {
+        excess >= Self.conclusive
+            || (excess >= Self.conclusiveWhenLasting && now &- since >= Self.lastingNanoseconds)
+    }
+}
