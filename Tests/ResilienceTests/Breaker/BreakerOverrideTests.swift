@@ -12,7 +12,8 @@ import Testing
         let transition = try #require(said)
         #expect((transition.from, transition.to, transition.reason) == (.closed, .open, .operator))
         let before = world.admitted
-        #expect(world.run(600).isEmpty)
+        let events = world.run(600)
+        #expect(events.isEmpty)
         #expect(world.admitted == before)
         guard case .none(let retryAt) = world.machine.admission else {
             Issue.record("\(world.machine.admission)")
@@ -31,16 +32,18 @@ import Testing
     func forcedClosed(override: BreakerOverride) {
         var world = BreakerWorld(.auto)
         world.failing = 1
-        #expect(world.run(until: .open))
+        world.reach(.open)
         let said = world.machine.setOverride(override, now: world.now)
         #expect(said?.to == .closed)
         let rejected = world.rejected
-        #expect(world.run(60).isEmpty)
+        let events = world.run(60)
+        #expect(events.isEmpty)
         #expect(world.rejected == rejected)
         #expect(!world.machine.isHealthy, "what is measured meanwhile is not learned")
         let unsaid = world.machine.setOverride(nil, now: world.now)
         #expect(unsaid == nil)
-        #expect(world.run(until: .open), "the failures of now count, those of before do not")
+        // the failures of now count, those of before do not.
+        world.reach(.open)
     }
 
     @Test("saying the same twice is no second transition", arguments: BreakerOverride.allCases)

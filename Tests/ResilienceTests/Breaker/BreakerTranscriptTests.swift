@@ -8,7 +8,8 @@ import Testing
     func healthy(rate: Double, mode: BreakerMode) {
         var world = BreakerWorld(mode)
         world.rate = rate
-        #expect(world.run(120).isEmpty)
+        let events = world.run(120)
+        #expect(events.isEmpty)
         #expect(world.machine.admission == .all)
         #expect(world.rejected == 0)
         #expect(!world.machine.isDegraded)
@@ -49,7 +50,8 @@ import Testing
     func belowThreshold() {
         var world = BreakerWorld(.fixed) { $0.failureRate = 0.2 }
         world.failing = 0.19
-        #expect(world.run(300).isEmpty)
+        let events = world.run(300)
+        #expect(events.isEmpty)
     }
 
     @Test("slow calls open as failures do")
@@ -75,7 +77,8 @@ import Testing
         }
         world.rate = 6
         world.failing = 0.4
-        #expect(world.run(120).isEmpty)
+        let events = world.run(120)
+        #expect(events.isEmpty)
         world.rate = 10
         #expect(world.run(30).first?.transition.reason == .failureRate)
     }
@@ -99,7 +102,8 @@ import Testing
         }
         world.run(60)
         world.failing = 0.15
-        #expect(world.run(300).isEmpty)
+        let events = world.run(300)
+        #expect(events.isEmpty)
         #expect(world.rejected == 0)
         #expect(world.machine.isDegraded, "and yet it is known")
         world.failing = 0
@@ -122,7 +126,7 @@ import Testing
     func probes() {
         var world = BreakerWorld(.auto) { $0.halfOpenProbes = 8 }
         world.failing = 1
-        #expect(world.run(until: .halfOpen))
+        world.reach(.halfOpen)
         world.failing = 0
         var allowances: [Int] = []
         while case .probes(let most) = world.machine.admission, allowances.count < 100 {
@@ -139,12 +143,12 @@ import Testing
     func lostProbes() {
         var world = BreakerWorld(.auto)
         world.failing = 1
-        #expect(world.run(until: .halfOpen))
+        world.reach(.halfOpen)
         (world.failing, world.losesProbes) = (0, true)
         world.run(20)
         #expect(world.machine.state == .halfOpen, "without an answer nothing is known")
         world.losesProbes = false
-        #expect(world.run(until: .closed))
+        world.reach(.closed)
     }
 
     @Test("after a close calls come back along a ramp, and a destination that is not well yet ends it")
@@ -154,7 +158,7 @@ import Testing
         world.failing = 1
         world.run(10)
         world.failing = 0
-        #expect(world.run(until: .closed))
+        world.reach(.closed)
         guard case .share(let beginning) = world.machine.admission else {
             Issue.record("no ramp: \(world.machine.admission)")
             return
@@ -183,7 +187,7 @@ import Testing
             var world = BreakerWorld(.fixed) { $0.openSeconds = 2 }
             world.random = SeededRandom(seed)
             world.failing = 1
-            #expect(world.run(until: .open))
+            world.reach(.open)
             guard case .none(let retryAt) = world.machine.admission else { continue }
             times.insert(Double(retryAt - world.now) / 1e9)
         }
@@ -230,7 +234,8 @@ import Testing
     func off() {
         var world = BreakerWorld(.off)
         world.failing = 1
-        #expect(world.run(60).isEmpty)
+        let events = world.run(60)
+        #expect(events.isEmpty)
         #expect(world.machine.admission == .all)
     }
 }

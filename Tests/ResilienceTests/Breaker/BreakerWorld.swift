@@ -1,3 +1,5 @@
+import Testing
+
 @testable import Resilience
 
 /// A breaker, its destination and its clients, beat by beat. Clients obey what the breaker has published. Failures come
@@ -42,10 +44,12 @@ struct BreakerWorld {
         return events
     }
 
-    /// Lives until the breaker is in that state; false when it is not within a minute.
-    mutating func run(until state: BreakerState, atMost seconds: Double = 60) -> Bool {
+    /// Lives until the breaker is in that state, which must come within `seconds`.
+    mutating func reach(
+        _ state: BreakerState, within seconds: Double = 60, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
         for _ in 0..<Int(seconds * 10) where machine.state != state { _ = step() }
-        return machine.state == state
+        #expect(machine.state == state, sourceLocation: sourceLocation)
     }
 
     mutating func step() -> BreakerTransition? {
