@@ -118,7 +118,7 @@ public struct BreakerMachine: Sendable {
     ) -> BreakerTransition? {
         window.add(tally, now: now)
         if !rules.isFixed {
-            evidence.add(calls: tally.calls, bad: tally.bad, previousBeat: previous)
+            evidence.add(tally, previousBeat: previous)
             if evidence.isConclusive(now: now) {
                 let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
                 return open(.burst, sum, isNew: true, using: &random)

@@ -6,6 +6,9 @@
 /// not before. One test serves every rate and every length of fault: ten thousand calls a second decide within a beat,
 /// a call every twenty seconds after the fifth failure, and a brown-out of 15 % never (its drift is downwards).
 ///
+/// A slow answer is an answer, and what is slow was learned, not promised: it counts half. So slowness opens from two
+/// slow calls in three, failure from one in two.
+///
 /// A key whose calls are often bad in good times is measured against that: its good calls weigh less.
 struct FaultEvidence: Sendable, Hashable {
     /// At once: eight more bad calls than good ones. With 35 % bad calls once in four thousand beginnings.
@@ -14,10 +17,11 @@ struct FaultEvidence: Sendable, Hashable {
     static let conclusiveWhenLasting = 5.0
     /// How long is long: noise and deployments are over by then.
     static let lastingNanoseconds: UInt64 = 8_000_000_000
+    private static let slowWeight = 0.5
     /// A share of bad calls in good times from which on they are weighed.
     private static let ordinaryShareMax = 0.3
 
-    /// Bad calls over good ones since the test last began anew.
+    /// Bad calls over good ones, by weight, since the test last began anew.
     private(set) var excess = 0.0
     /// When it last began anew: about when the fault did.
     private(set) var since: UInt64
@@ -28,14 +32,15 @@ struct FaultEvidence: Sendable, Hashable {
     }
 
     /// Takes the calls of a beat. `ordinaryShare` is the share of bad calls in good times.
-    mutating func add(calls: Int, bad: Int, ordinaryShare: Double = 0, previousBeat: UInt64) {
+    mutating func add(_ tally: CallTally, ordinaryShare: Double = 0, previousBeat: UInt64) {
         if excess <= 0 { since = previousBeat }
-        guard calls > 0 else { return }
-        let good = max(0, calls - bad)
+        guard tally.calls > 0 else { return }
+        let good = Double(tally.calls - tally.bad)
+        let bad = Double(min(tally.failed, tally.calls)) + Self.slowWeight * Double(tally.slow)
         let usual = max(Self.ordinaryShareMax, min(ordinaryShare, 0.95))
         // Upwards beyond the middle between what is usual and everything bad; 0.5 for a key that is usually well.
         let middle = usual <= Self.ordinaryShareMax ? 0.5 : (1 + usual) / 2
-        excess = max(0, excess + 2 * (1 - middle) * Double(bad) - 2 * middle * Double(good))
+        excess = max(0, excess + 2 * (1 - middle) * bad - 2 * middle * good)
     }
 
     /// Whether the evidence is enough.
