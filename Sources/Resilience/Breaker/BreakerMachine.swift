@@ -35,7 +35,9 @@ public struct BreakerMachine: Sendable {
     private var closedAt: UInt64?
     private var secondsOverThreshold = 0
     private var judgedSecond: UInt64 = 0
-    private var now: UInt64 = 0
+    /// The last beat; nil before the first.
+    private var lastBeat: UInt64?
+    private var now: UInt64 { lastBeat ?? 0 }
 
     /// The longest open time that growth leads to.
     static let openSecondsMax = 8.0
@@ -45,11 +47,11 @@ public struct BreakerMachine: Sendable {
     /// The share that is admitted at the beginning of the ramp.
     private static let rampShare = 0.1
 
-    /// A closed breaker.
-    public init(mode: BreakerMode, parameters: BreakerParameters) {
+    /// A closed breaker. The operator's bounds limit what it does on evidence; `parameters` are inside them already.
+    public init(mode: BreakerMode, parameters: BreakerParameters, bounds: ParameterBounds = ParameterBounds()) {
         self.mode = mode
         self.parameters = parameters
-        rules = TripRules(isFixed: mode == .fixed)
+        rules = TripRules(isFixed: mode == .fixed, limits: OperatorLimits(bounds))
         round = ProbeRound(isFixed: mode == .fixed)
     }
 
@@ -88,10 +90,10 @@ public struct BreakerMachine: Sendable {
     public mutating func beat(
         _ tally: CallTally, now: UInt64, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
-        let previous = self.now
-        self.now = max(now, self.now)
+        let previous = lastBeat ?? now
+        lastBeat = max(now, previous)
         guard mode != .off, override == nil else { return nil }
-        offered.add(tally.calls + tally.rejectedByUs, seconds: Double(self.now - previous) / Self.second)
+        offered.add(tally.calls + tally.rejectedByUs, seconds: Double(self.now &- previous) / Self.second)
         switch state {
         case .closed: return beatClosed(tally, since: previous, using: &random)
         case .open: return beatOpen(tally)
@@ -101,7 +103,7 @@ public struct BreakerMachine: Sendable {
 
     /// An operator's word; nil takes it back, and the breaker begins anew as closed.
     public mutating func setOverride(_ override: BreakerOverride?, now: UInt64) -> BreakerTransition? {
-        self.now = max(now, self.now)
+        lastBeat = max(now, self.now)
         let before = state
         self.override = override
         state = override == .forcedOpen ? .open : .closed
@@ -121,7 +123,7 @@ public struct BreakerMachine: Sendable {
             evidence.add(tally, previousBeat: previous)
             if evidence.isConclusive(now: now) {
                 let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
-                return open(.burst, sum, isNew: true, using: &random)
+                if rules.limits.permits(sum) { return open(.burst, sum, isNew: true, using: &random) }
             }
         }
         var isQuiet = false
@@ -164,19 +166,19 @@ public struct BreakerMachine: Sendable {
         using random: inout some RandomNumberGenerator
     ) -> BreakerTransition {
         let from = state
-        if isNew {
-            // Tripping on the ramp is the same outage, not another one.
-            if closedAt == nil { openedAt = now }
+        // Tripping on the ramp is the same outage, not another one.
+        if isNew, closedAt == nil {
+            openedAt = now
+            faultSince = rules.isFixed ? now : evidence.since
             openSeconds = parameters.openSeconds
-            if closedAt == nil { faultSince = rules.isFixed ? now : evidence.since }
-        }
-        if !isNew || closedAt != nil {
+        } else {
             failedRounds = min(failedRounds + 1, 16)
             openSeconds = min(max(Self.openSecondsMax, parameters.openSeconds), openSeconds * 2)
         }
         if !rules.isFixed {
             openSeconds = OutageClock.openSeconds(
-                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond)
+                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond
+            ).clamped(to: rules.limits.openSeconds)
         }
         let jitter = Double.random(in: 0.8...1.2, using: &random)
         openUntil = now &+ UInt64(openSeconds * jitter * Self.second)
@@ -209,7 +211,7 @@ public struct BreakerMachine: Sendable {
         _ tally: CallTally, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         let seen = mode == .shadow ? shadowProbes(tally) : tally
-        switch round.beat(seen, offeredCalls: offered.callsPerSecond / 10) {
+        switch round.beat(seen, offeredCalls: offered.callsPerSecond / 10, now: now) {
         case .goesOn:
             return nil
         case .failed:
@@ -236,61 +238,5 @@ public struct BreakerMachine: Sendable {
         let bad = tally.calls > 0 ? Int((Double(tally.bad * probes) / Double(tally.calls)).rounded(.up)) : 0
         (seen.probeFailures, seen.probeSuccesses) = (bad, probes - bad)
         return seen
-    }
-}
-
-/// The probes of one half-open round: one at first, twice as many after each beat of successes, so that a destination
-/// that is still down is asked once and not by a herd.
-struct ProbeRound: Sendable, Hashable {
-    /// What one beat leads to.
-    enum Result: Sendable, Hashable {
-        case goesOn
-        case succeeded
-        case failed
-    }
-
-    private static let failedShareMax = 0.2
-
-    private var wanted: Int
-    private var begun = 0
-    private var succeeded = 0
-    private var failed = 0
-    private var allowanceMax = 1
-
-    /// The round ends when its share of failures is known, not when it is likely.
-    private var isFixed: Bool
-
-    init(wanted: Int = 1, isFixed: Bool) {
-        self.wanted = max(1, wanted)
-        self.isFixed = isFixed
-    }
-
-    /// Probes that may begin until the next beat.
-    var allowance: Int {
-        let free = allowanceMax - (begun - succeeded - failed)
-        return max(0, isFixed ? min(free, wanted - begun) : free)
-    }
-
-    var sum: CallWindow.Sum { CallWindow.Sum(calls: succeeded + failed, failures: failed, slow: 0) }
-
-    /// `offeredCalls` is what clients ask for in one beat.
-    mutating func beat(_ tally: CallTally, offeredCalls: Double) -> Result {
-        begun += tally.probesBegun
-        succeeded += tally.probeSuccesses
-        failed += tally.probeFailures
-        // A call that was under way when the round began may end as its probe: it counts, and may overrun the round.
-        begun = max(begun, succeeded + failed)
-        if isFixed, Double(failed) > (Self.failedShareMax * Double(wanted)).rounded(.down) { return .failed }
-        if isFixed {
-            if succeeded + failed >= wanted { return .succeeded }
-            if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(wanted, allowanceMax * 2) }
-            return .goesOn
-        }
-        // One bad in four is too many to go on with; four good ones beyond that are enough. Closing waits until twice
-        // as many may pass as are asked for: the doubling is the ramp, and nothing is left to come all at once.
-        if failed > 0, succeeded < 3 * failed { return .failed }
-        if succeeded - 3 * failed >= 4, Double(allowanceMax) >= 2 * offeredCalls { return .succeeded }
-        if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(1 << 20, allowanceMax * 2) }
-        return .goesOn
     }
 }

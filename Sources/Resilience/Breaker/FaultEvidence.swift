@@ -9,6 +9,10 @@
 /// A slow answer is an answer, and what is slow was learned, not promised: it counts half. So slowness opens from two
 /// slow calls in three, failure from one in two.
 ///
+/// One beat alone proves nothing, however many calls it holds: the calls that waited for a pause of the destination end
+/// together when it is over, and a lost connection takes all of its calls with it. Bad calls must outweigh the good ones
+/// in three beats.
+///
 /// A key whose calls are often bad in good times is measured against that: its good calls weigh less.
 struct FaultEvidence: Sendable, Hashable {
     /// At once: eight more bad calls than good ones. With 35 % bad calls once in four thousand beginnings.
@@ -17,35 +21,40 @@ struct FaultEvidence: Sendable, Hashable {
     static let conclusiveWhenLasting = 5.0
     /// How long is long: noise and deployments are over by then.
     static let lastingNanoseconds: UInt64 = 8_000_000_000
+    /// In so many beats bad calls must have outweighed good ones.
+    private static let beatsMin = 3
     private static let slowWeight = 0.5
     /// A share of bad calls in good times from which on they are weighed.
     private static let ordinaryShareMax = 0.3
 
     /// Bad calls over good ones, by weight, since the test last began anew.
     private(set) var excess = 0.0
+    /// Beats since then in which it grew.
+    private var beats = 0
     /// When it last began anew: about when the fault did.
     private(set) var since: UInt64
 
-    init(now: UInt64, excess: Double = 0) {
-        since = now
-        self.excess = excess
-    }
+    init(now: UInt64) { since = now }
 
     /// Takes the calls of a beat. `ordinaryShare` is the share of bad calls in good times.
     mutating func add(_ tally: CallTally, ordinaryShare: Double = 0, previousBeat: UInt64) {
-        if excess <= 0 { since = previousBeat }
+        if excess <= 0 { (since, beats) = (previousBeat, 0) }
         guard tally.calls > 0 else { return }
         let good = Double(tally.calls - tally.bad)
         let bad = Double(min(tally.failed, tally.calls)) + Self.slowWeight * Double(tally.slow)
         let usual = max(Self.ordinaryShareMax, min(ordinaryShare, 0.95))
         // Upwards beyond the middle between what is usual and everything bad; 0.5 for a key that is usually well.
         let middle = usual <= Self.ordinaryShareMax ? 0.5 : (1 + usual) / 2
-        excess = max(0, excess + 2 * (1 - middle) * bad - 2 * middle * good)
+        let change = 2 * (1 - middle) * bad - 2 * middle * good
+        if change > 0 { beats = min(beats + 1, Self.beatsMin) }
+        // More than is conclusive says nothing more, and would take long to be outweighed.
+        excess = min(max(0, excess + change), Self.conclusive)
     }
 
     /// Whether the evidence is enough.
     func isConclusive(now: UInt64) -> Bool {
-        excess >= Self.conclusive
+        guard beats >= Self.beatsMin else { return false }
+        return excess >= Self.conclusive
             || (excess >= Self.conclusiveWhenLasting && now &- since >= Self.lastingNanoseconds)
     }
 }
