@@ -50,6 +50,8 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: the embedded event log, and the protocols it is spoken to with.
+        .target(name: "EventLog", dependencies: ["Wire"], swiftSettings: strict),
         // IO: OTLP over libcurl, encoded with protobuf-c.
         .target(
             name: "Export",
