@@ -51,7 +51,16 @@ let package = Package(
             swiftSettings: strict
         ),
         // IO: the embedded event log, and the protocols it is spoken to with.
-        .target(name: "EventLog", dependencies: ["Wire"], swiftSettings: strict),
+        .target(
+            name: "EventLog",
+            dependencies: [
+                "Wire",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         // IO: OTLP over libcurl, encoded with protobuf-c.
         .target(
             name: "Export",
