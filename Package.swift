@@ -126,6 +126,10 @@ let package = Package(
             path: "Tests/Bench/Allocations", swiftSettings: strict
         ),
 
+        // What stores of streams are compared with.
+        .target(
+            name: "EventLogSupport", dependencies: ["EventLog"], path: "Tests/EventLogSupport", swiftSettings: strict),
+
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
