@@ -10,10 +10,9 @@ extension LogSession {
             touch(group)
             revise(stream)
         }
-        let consumer = try seenConsumer(request.consumer, of: group, now: now)
         var claimed: [StreamEntry] = []
         for id in request.ids {
-            guard let entry = try claim(id, request, group, consumer, now: now) else { continue }
+            guard let entry = try claim(id, request, group, now: now) else { continue }
             claimed.append(entry)
         }
         return request.idsOnly ? .ids(claimed.map(\.id)) : .entries(claimed)
@@ -21,7 +20,7 @@ extension LogSession {
 
     /// Hands one entry over; nil when it stays where it is.
     private func claim(
-        _ id: StreamID, _ request: StreamClaim, _ group: GroupState, _ consumer: ConsumerState, now: Int64
+        _ id: StreamID, _ request: StreamClaim, _ group: GroupState, now: Int64
     ) throws(SQLiteError) -> StreamEntry? {
         let held = try pending(id, of: group)
         guard let row = try row(of: id, in: group.stream), let event = try event(row: row) else {
@@ -37,8 +36,9 @@ extension LogSession {
             guard request.createsPending else { return nil }
             pending = PendingRow(id: id, consumer: 0, deliveredMilliseconds: now, deliveries: 1, row: row)
         }
-        pending.consumer = consumer.number
-        pending.deliveredMilliseconds = min(request.deliveredAtUnixMilliseconds ?? now, now)
+        pending.consumer = try seenConsumer(request.consumer, of: group, now: now).number
+        let given = request.deliveredAtUnixMilliseconds ?? now
+        pending.deliveredMilliseconds = (0...now).contains(given) ? given : now
         pending.dueMilliseconds = nil
         if let deliveries = request.deliveries {
             pending.deliveries = deliveries
@@ -55,7 +55,6 @@ extension LogSession {
         guard let stream = try stream(request.key, now: now), let group = try group(request.group, of: stream) else {
             return .failed(.noKeyOrGroup(key: request.key, group: request.group))
         }
-        let consumer = try seenConsumer(request.consumer, of: group, now: now)
         // One more than is looked at: it is where the next call begins.
         let attempts = request.count * 10
         let candidates = try pending(of: group, from: request.start, limit: attempts + 1)
@@ -72,7 +71,7 @@ extension LogSession {
             }
             let idle = now - pending.deliveredMilliseconds
             if request.minimumIdleMilliseconds > 0, idle < request.minimumIdleMilliseconds { continue }
-            pending.consumer = consumer.number
+            pending.consumer = try seenConsumer(request.consumer, of: group, now: now).number
             pending.deliveredMilliseconds = now
             pending.dueMilliseconds = nil
             if !request.idsOnly { pending.deliveries += 1 }

@@ -28,10 +28,11 @@ extension LogSession {
     ) throws(SQLiteError) -> StreamReply {
         guard let stream = try stream(key, now: now) else { return .failed(.groupNeedsKey) }
         guard let group = try group(name, of: stream) else { return .failed(.noGroup(key: key, group: name)) }
-        group.lastID = Self.start(start, stream)
+        let position = Self.start(start, stream)
+        if position != group.lastID { revise(stream) }
+        group.lastID = position
         group.entriesRead = entriesRead
         touch(group)
-        revise(stream)
         changedKeys.insert(key)
         return .done
     }
@@ -81,7 +82,6 @@ extension LogSession {
             groups.append(group)
         }
         var batches: [StreamBatch] = []
-        var positions: [StreamID] = []
         for ((key, position), group) in zip(request.streams, groups) {
             let consumer = try seenConsumer(request.consumer, of: group, now: now)
             switch position {
@@ -89,11 +89,11 @@ extension LogSession {
                 let entries = try deliver(request, group, consumer, now: now)
                 if !entries.isEmpty { batches.append(StreamBatch(key: key, entries: entries)) }
             case .ownPendingAfter(let id):
-                batches.append(StreamBatch(key: key, entries: try ownPending(after: id, request, group, consumer)))
+                batches.append(
+                    StreamBatch(key: key, entries: try ownPending(after: id, request, group, consumer, now: now)))
             }
-            positions.append(group.lastID)
         }
-        return .streams(batches, positions: positions)
+        return .streams(batches, positions: request.streams.map { _ in .zero })
     }
 
     /// Gives a consumer what nobody in the group was given yet.
@@ -117,7 +117,6 @@ extension LogSession {
             }
             entries.append(StreamEntry(id: event.id, fields: event.fields))
         }
-        if !entries.isEmpty { revise(stream) }
         return entries
     }
 
@@ -132,14 +131,21 @@ extension LogSession {
         touch(group)
     }
 
-    /// What a consumer was given and has not acknowledged; entries that are gone come without fields.
+    /// What a consumer was given and has not acknowledged, which counts as one more delivery; entries that are gone
+    /// come without fields.
     private func ownPending(
-        after id: StreamID, _ request: StreamGroupRead, _ group: GroupState, _ consumer: ConsumerState
+        after id: StreamID, _ request: StreamGroupRead, _ group: GroupState, _ consumer: ConsumerState,
+        now: Int64
     ) throws(SQLiteError) -> [StreamEntry] {
         guard let lower = id.next else { return [] }
         var entries: [StreamEntry] = []
-        for row in try pending(of: group, from: lower, limit: request.count, consumer) {
-            entries.append(StreamEntry(id: row.id, fields: try event(row: row.row)?.fields))
+        for var pending in try pending(of: group, from: lower, limit: request.count, consumer) {
+            let event = try event(row: pending.row)
+            entries.append(StreamEntry(id: pending.id, fields: event?.fields))
+            guard event != nil else { continue }
+            pending.deliveredMilliseconds = now
+            pending.deliveries += 1
+            try write(pending, of: group)
         }
         return entries
     }

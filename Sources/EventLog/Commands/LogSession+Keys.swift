@@ -45,19 +45,26 @@ extension LogSession {
         }
     }
 
-    private func scan(from cursor: UInt64, count: Int, _ pattern: [UInt8]?, now: Int64) throws(SQLiteError) -> StreamReply {
+    private func scan(from cursor: UInt64, count: Int, _ pattern: [UInt8]?, now: Int64) throws(SQLiteError)
+        -> StreamReply
+    {
         try flush()
         var names: [[UInt8]] = []
+        var next: Int64 = 0
         var last: Int64 = 0
         var looked = 0
-        let rows = try statement(.streamNamesAfter).bind(1, Int64(clamping: cursor)).bind(2, now).bind(3, Int64(count))
+        let limit = max(count, 1)
+        let rows = try statement(.streamNamesAfter).bind(1, Int64(clamping: cursor)).bind(2, now)
+            .bind(3, Int64(limit) + 1)
         while try rows.step() {
             looked += 1
+            if looked > limit { next = last }
+            guard looked <= limit else { continue }
             last = rows.integer(0)
             let name = rows.blob(1)
             if pattern.map({ RedisGlob.matches($0, name) }) ?? true { names.append(name) }
         }
-        return .scanned(next: looked < count ? 0 : UInt64(last), names)
+        return .scanned(next: UInt64(next), names)
     }
 
     private func expire(
@@ -74,7 +81,7 @@ extension LogSession {
         } else {
             stream.expiresMilliseconds = moment
             earliestExpiry = min(earliestExpiry ?? .max, moment)
-            revise(stream)
+            if moment != current { revise(stream) }
         }
         return .count(1)
     }

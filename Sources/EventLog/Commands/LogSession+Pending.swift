@@ -61,7 +61,8 @@ extension LogSession {
     }
 
     /// XACK.
-    func acknowledge(key: [UInt8], group name: [UInt8], ids: [StreamID], now: Int64) throws(SQLiteError) -> StreamReply {
+    func acknowledge(key: [UInt8], group name: [UInt8], ids: [StreamID], now: Int64) throws(SQLiteError) -> StreamReply
+    {
         guard let stream = try stream(key, now: now), let group = try group(name, of: stream) else { return .count(0) }
         var acknowledged: Int64 = 0
         for id in ids where try removePending(id, of: group) { acknowledged += 1 }

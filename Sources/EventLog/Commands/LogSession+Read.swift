@@ -54,15 +54,10 @@ extension LogSession {
             case .after(let id): after = id
             case .last: after = stream?.lastID ?? .zero
             }
-            var reached = after
-            if let stream, let lower = after.next {
-                let entries = try entries(from: lower, to: .max, in: stream, limit: request.count)
-                if let last = entries.last {
-                    batches.append(StreamBatch(key: key, entries: entries))
-                    reached = last.id
-                }
-            }
-            positions.append(reached)
+            positions.append(after)
+            guard let stream, let lower = after.next else { continue }
+            let entries = try entries(from: lower, to: .max, in: stream, limit: request.count)
+            if !entries.isEmpty { batches.append(StreamBatch(key: key, entries: entries)) }
         }
         return .streams(batches, positions: positions)
     }

@@ -106,17 +106,15 @@ extension LogSession {
         if let last { try forget(upTo: last, scope, stream) }
     }
 
-    /// XCFGSET. A change forgets what was remembered, as in Redis.
+    /// XCFGSET. It forgets what was remembered, as in Redis.
     func configureIdempotency(
         key: [UInt8], seconds: Int?, size: Int?, now: Int64
     ) throws(SQLiteError) -> StreamReply {
         guard let stream = try stream(key, now: now) else { return .failed(.noSuchKey) }
-        let wanted = (seconds ?? stream.idempotencySeconds, size ?? stream.idempotencySize)
-        if wanted != (stream.idempotencySeconds, stream.idempotencySize) {
-            (stream.idempotencySeconds, stream.idempotencySize) = wanted
-            try statement(.deleteMarksOfStream).bind(1, stream.number).run()
-            revise(stream)
-        }
+        stream.idempotencySeconds = seconds ?? stream.idempotencySeconds
+        stream.idempotencySize = size ?? stream.idempotencySize
+        try statement(.deleteMarksOfStream).bind(1, stream.number).run()
+        touch(stream)
         return .done
     }
 }

@@ -62,13 +62,16 @@ enum LogStatement: Int, CaseIterable {
         case .expiredStreams: "SELECT name FROM stream WHERE expires_ms <= ? LIMIT 100"
         case .retireStream: "UPDATE stream SET name = NULL, expires_ms = NULL WHERE number = ?"
         case .retiredStream: "SELECT number FROM stream WHERE name IS NULL LIMIT 1"
-        case .streamNames: "SELECT name FROM stream WHERE name IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ?)"
+        case .streamNames:
+            "SELECT name FROM stream WHERE name IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ?)"
         case .streamNamesAfter:
             """
-            SELECT number, name FROM stream WHERE number > ? AND name IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ?)
+            SELECT number, name FROM stream WHERE number > ? AND name IS NOT NULL
+                AND (expires_ms IS NULL OR expires_ms > ?)
             ORDER BY number LIMIT ?
             """
-        case .countStreams: "SELECT count(*) FROM stream WHERE name IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ?)"
+        case .countStreams:
+            "SELECT count(*) FROM stream WHERE name IS NOT NULL AND (expires_ms IS NULL OR expires_ms > ?)"
         case .earliestExpiry: "SELECT min(expires_ms) FROM stream WHERE expires_ms IS NOT NULL"
 
         case .insertEvent:
