@@ -18,6 +18,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -54,7 +55,8 @@ let package = Package(
         .target(
             name: "EventLog",
             dependencies: [
-                "Wire",
+                "Wire", "CSQLite", "CZstd",
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -116,6 +118,8 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         // Heap blocks per message: `scripts/bench allocations`.
@@ -183,6 +187,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
