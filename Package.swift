@@ -95,7 +95,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry",
+                "Proxy", "EventLog", "Export", "Gateway", "Pipeline", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
