@@ -119,6 +119,12 @@ extension Lane {
         record(span, of: open.destination.name, because: reason)
     }
 
+    /// What kind of operation it was shows only in the answer.
+    func rename(_ open: inout OpenSend, _ operation: NameID, _ listener: ListenerProfile) {
+        open.operation = operation
+        open.route = route(listener, operation, .send, open.destination)
+    }
+
     /// No answer will come, or none will be understood.
     func abandoned(_ open: OpenSend, as ending: SpanOutcome, client: NameID, at now: Instant) {
         let outcome: Outcome = ending == .disconnected ? .failed(name("connection_lost")) : .succeeded

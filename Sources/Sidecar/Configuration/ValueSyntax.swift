@@ -150,6 +150,57 @@ extension ValueSyntax where Value == Endpoint {
     }
 }
 
+extension ValueSyntax where Value == String {
+    /// A host name: an address cannot be asked for in TLS, and is compared by itself where the upstream is one.
+    static let serverName = {
+        let expected = "a host name"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> String in
+                guard case .tcp(let host, _)? = try? Endpoint(parsing: text + ":1"), host == text,
+                    text.contains(where: { $0.isASCII && $0.isLetter })
+                else { throw ValueRejection(expected: expected, found: text) }
+                return text
+            },
+            show: { .text($0) }
+        )
+    }()
+}
+
+extension ValueSyntax where Value == NATSOptions.Advertised {
+    static let advertised = {
+        let expected = "none, server, or 1 to \(serversMax) of HOST:PORT, separated by commas"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> NATSOptions.Advertised in
+                if text == "none" { return .none }
+                if text == "server" { return .server }
+                let servers = text.split(separator: ",", omittingEmptySubsequences: false).map { server in
+                    String(server.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+                }
+                guard servers.count <= serversMax else { throw ValueRejection(expected: expected, found: text) }
+                for server in servers {
+                    // A bare port is an endpoint too, but no address that a client elsewhere can use.
+                    guard case .tcp(_, 1...)? = try? Endpoint(parsing: server), server.contains(":") else {
+                        throw ValueRejection(expected: expected, found: server)
+                    }
+                }
+                return .listed(servers)
+            },
+            show: { advertised in
+                switch advertised {
+                case .none: .text("none")
+                case .server: .text("server")
+                case .listed(let servers): .text(servers.joined(separator: ","))
+                }
+            },
+            isList: true
+        )
+    }()
+
+    private static var serversMax: Int { 16 }
+}
+
 extension ValueSyntax where Value == CorrelationFields {
     static let correlationFields = {
         let expected = "1 to \(fieldsMax) names of 1 to \(CorrelationFields.nameBytesMax) bytes, separated by commas"

@@ -78,6 +78,10 @@ public enum MetricCatalog {
         "tacho_upstream_failures_total", .counter, "Connections to the upstream that failed or were lost.",
         labels: [listener, reason])
 
+    public static let tlsHandshakes = MetricFamily(
+        "tacho_tls_handshakes_total", .counter, "TLS handshakes with clients and with the upstream.",
+        labels: [listener, "side", "outcome"])
+
     public static let proxyTime = MetricFamily(
         "tacho_proxy_seconds", .histogram, "Time that bytes spent inside this process.", unit: "seconds",
         labels: [listener, direction], bounds: Bounds.proxy)
@@ -155,7 +159,8 @@ public enum MetricCatalog {
         databaseOperationDuration,
         queueTime, injectedMessages, notInjectedMessages, strippedMessages, redeliveries, deliveriesOpen,
         deliveriesEvicted,
-        connections, connectionsAccepted, upstreamFailures, proxyTime, forwardedBytes, uneditedFrames, opaqueSessions,
+        connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
+        opaqueSessions,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,

@@ -7,6 +7,7 @@ their spans are in nobody's export here, so they count as present.
 import re
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+SYSTEMS = {"redis", "nats"}
 TYPES = {"create", "send", "receive", "process", "settle"}
 KIND_OF_TYPE = {"send": {"PRODUCER", "CLIENT"}, "create": {"PRODUCER"}, "receive": {"CLIENT"},
                 "process": {"CONSUMER"}, "settle": {"CLIENT"}}
@@ -43,13 +44,13 @@ def _of_span(span):
         yield f"the name is not '{operation} {destination}'"
     if operation == "queue":
         # The bus's own span: no operation of a client, so of no type.
-        if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith("redis"):
+        if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith(tuple(SYSTEMS)):
             yield f"a span of the bus with type {kind_of!r}, kind {span.kind}"
     elif kind_of not in TYPES:
         yield f"operation type {kind_of!r}"
     elif span.kind not in KIND_OF_TYPE[kind_of]:
         yield f"kind {span.kind} with operation type {kind_of}"
-    if span.get("messaging.system") != "redis":
+    if span.get("messaging.system") not in SYSTEMS:
         yield f"messaging.system is {span.get('messaging.system')!r}"
     if not span.get("server.address"):
         yield "no server.address"
@@ -92,7 +93,9 @@ def _of_trace(view, trace_id, external):
             roots.append(span)
         elif span.parent_id in spans:
             parent = spans[span.parent_id]
-            if span.kind == "CONSUMER" and parent.kind != "PRODUCER":
+            # Who asks waits for the answer: that edge does block.
+            is_asked = parent.kind == "CLIENT" and parent.get("messaging.operation.name") == "request"
+            if span.kind == "CONSUMER" and parent.kind != "PRODUCER" and not is_asked:
                 yield f"{span.name} (CONSUMER) hangs under {parent.name} ({parent.kind}), not under a PRODUCER"
             if parent.kind == "CONSUMER" and span.kind == "PRODUCER" and span.start < parent.start:
                 yield f"{span.name} began before {parent.name}, which it hangs under"

@@ -2,12 +2,14 @@ import NIOCore
 import Pipeline
 
 /// One client's connection as a transcript: what goes in on one side, and what came out on the other.
-final class Conversation {
+final class Conversation<Session: SessionMachine> {
     let world: World
-    private(set) var session: RedisSession
+    private(set) var session: Session
     private(set) var opaque: OpaqueReason?
+    /// What the last input led to.
+    private(set) var last = SessionOutput()
 
-    init(world: World, session: RedisSession) {
+    init(world: World, session: Session) {
         self.world = world
         self.session = session
     }
@@ -42,9 +44,12 @@ final class Conversation {
 
     func close() { session.closed(at: world.now) }
 
+    func tick() { session.tick(at: world.now) }
+
     var isIdle: Bool { session.isIdle }
 
     private func note(_ output: SessionOutput) {
+        last = output
         if let reason = output.becameOpaque { opaque = reason }
     }
 
@@ -72,10 +77,17 @@ struct Script {
 
     /// Runs all steps on one connection of a new world, each step cut into pieces by `cut`.
     func run(in world: World, cut: ([UInt8]) -> [ArraySlice<UInt8>]) -> Recording {
+        run(in: world, with: { $0.connect() }, cut: cut)
+    }
+
+    /// The same with sessions of another protocol.
+    func run<Session: SessionMachine>(
+        in world: World, with connect: (World) -> Conversation<Session>, cut: ([UInt8]) -> [ArraySlice<UInt8>]
+    ) -> Recording {
         var recording = Recording()
         var toUpstream: [UInt8] = []
         var toClient: [UInt8] = []
-        let conversation = world.connect()
+        let conversation = connect(world)
         for step in steps {
             switch step {
             case .client(let text):
