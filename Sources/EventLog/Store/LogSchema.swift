@@ -3,9 +3,10 @@
 /// * `event` is one b-tree for all streams: the row number is the stream's number (23 bits) and the offset in the stream
 ///   (40 bits), so that a stream is read in one sweep, and appending writes at the stream's end only. Ids and append
 ///   times grow with the offset: both are found by bisection and need no index of their own.
-/// * `event_index` finds events by what they say (correlation id, trace id, type) through a 64-bit hash. Its key begins
-///   with a bucket of consecutive events, so that inserts of random hashes stay within a few megabytes however long the
-///   log is; a look-up costs one descent per bucket. Entries of removed events stay until their bucket is empty.
+/// * `event_index` finds events by what they say (correlation id, trace id, type) through a 64-bit hash. Hashes come in
+///   no order, and writing each where it belongs would touch a page per event. So they first go to `index_tail`, in the
+///   order of events, and from there a whole bucket of consecutive events at a time, sorted. A look-up costs one descent
+///   per bucket and a look through the tail. Entries of removed events stay until their bucket is empty.
 /// * `removed` keeps the digest of events that were deleted between others, for the chain of hashes.
 /// * Ids in keys are stored with their sign bit turned (`ordered`), since SQLite compares signed numbers.
 enum LogSchema {
@@ -45,6 +46,9 @@ enum LogSchema {
             bucket INTEGER NOT NULL, kind INTEGER NOT NULL, hash INTEGER NOT NULL, row INTEGER NOT NULL,
             PRIMARY KEY (bucket, kind, hash, row)
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE index_tail (
+            position INTEGER PRIMARY KEY, row INTEGER NOT NULL, correlation INTEGER, trace INTEGER, type INTEGER
+        ) STRICT;
         CREATE TABLE bucket (bucket INTEGER PRIMARY KEY, events INTEGER NOT NULL) STRICT;
 
         CREATE TABLE consumer_group (

@@ -23,6 +23,12 @@ final class LogSession {
     var hasRetiredStreams = false
     /// The next moment at which a stream's time is over; nil for none.
     var earliestExpiry: Int64?
+    /// Buckets without events may have index entries to be deleted.
+    var hasEmptyBuckets = false
+    /// The first bucket that has entries in the tail.
+    var tailBucket: Int64?
+    /// The bucket whose entries are on their way from the tail to the index.
+    var sorting: SortedBucket?
     /// Change of the number of events in each bucket since the last flush.
     var bucketChanges: [Int64: Int64] = [:]
 
@@ -49,6 +55,10 @@ final class LogSession {
         let earliest = try statement(.earliestExpiry)
         earliestExpiry = try earliest.step() ? earliest.optionalInteger(0) : nil
         earliest.reset()
+        hasEmptyBuckets = true
+        let lowest = try statement(.lowestTail)
+        tailBucket = try lowest.step() ? lowest.optionalInteger(0).map { $0 >> Self.bucketShift } : nil
+        lowest.reset()
     }
 
     /// The statement, compiled on its first use and kept.
@@ -120,6 +130,7 @@ final class LogSession {
         dirtyGroups.removeAll(keepingCapacity: true)
         dirtyConsumers.removeAll(keepingCapacity: true)
         bucketChanges.removeAll(keepingCapacity: true)
+        sorting = nil
     }
 
     private func write(_ stream: StreamState) throws(SQLiteError) {
@@ -138,7 +149,10 @@ final class LogSession {
 
     private func flushBuckets() throws(SQLiteError) {
         for (bucket, change) in bucketChanges {
-            try statement(.changeBucket).bind(1, bucket).bind(2, change).run()
+            let events = try statement(.changeBucket).bind(1, bucket).bind(2, change)
+            if try events.step(), events.integer(0) <= 0 { hasEmptyBuckets = true }
+            // The rest of the statement must run, or it stays open.
+            try events.run()
         }
         bucketChanges.removeAll(keepingCapacity: true)
     }

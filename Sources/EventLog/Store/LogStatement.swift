@@ -8,7 +8,8 @@ enum LogStatement: Int, CaseIterable {
     case insertEvent, firstEventFrom, lastEventUpTo, eventsFrom, eventsUpTo, event, countEvents, deleteEvent
     case eventsToTrim, deleteEventRange, eventSize, bucketsOfEvents
     case insertRemoved, findRemoved, deleteRemovedUpTo, deleteRemovedRange
-    case insertIndex, changeBucket
+    case insertTail, tailOfBucket, lowestTail, deleteTailOfBucket, insertIndex, changeBucket, emptyBucket
+    case deleteBucket, indexSlice, deleteIndexSlice, findInIndex, findInTail, bucketsFrom
     case findGroup, groupsOfStream, insertGroup, updateGroup, deleteGroup, countGroups
     case findConsumer, consumersOfGroup, insertConsumer, updateConsumer, deleteConsumer, countConsumers
     case upsertPending, findPending, deletePending, deletePendingOfGroup, deletePendingOfConsumer, countPending
@@ -99,12 +100,31 @@ enum LogStatement: Int, CaseIterable {
         case .findRemoved: "SELECT digest FROM removed WHERE row = ?"
         case .deleteRemovedUpTo, .deleteRemovedRange: "DELETE FROM removed WHERE row BETWEEN ? AND ?"
 
-        case .insertIndex: "INSERT INTO event_index (bucket, kind, hash, row) VALUES (?, ?, ?, ?)"
+        case .insertTail: "INSERT INTO index_tail (position, row, correlation, trace, type) VALUES (?, ?, ?, ?, ?)"
+        case .tailOfBucket: "SELECT row, correlation, trace, type FROM index_tail WHERE position BETWEEN ? AND ?"
+        case .lowestTail: "SELECT min(position) FROM index_tail"
+        case .deleteTailOfBucket: "DELETE FROM index_tail WHERE position BETWEEN ? AND ?"
+        case .insertIndex: "INSERT OR IGNORE INTO event_index (bucket, kind, hash, row) VALUES (?, ?, ?, ?)"
         case .changeBucket:
             """
             INSERT INTO bucket (bucket, events) VALUES (?1, ?2)
             ON CONFLICT (bucket) DO UPDATE SET events = events + excluded.events
+            RETURNING events
             """
+        case .emptyBucket: "SELECT bucket FROM bucket WHERE events <= 0 AND bucket < ? LIMIT 1"
+        case .deleteBucket: "DELETE FROM bucket WHERE bucket = ?"
+        case .indexSlice:
+            "SELECT kind, hash, row FROM event_index WHERE bucket = ? ORDER BY kind, hash, row LIMIT 1 OFFSET ?"
+        case .deleteIndexSlice:
+            "DELETE FROM event_index WHERE bucket = ?1 AND (kind, hash, row) < (?2, ?3, ?4)"
+        case .findInIndex: "SELECT row FROM event_index WHERE bucket = ? AND kind = ? AND hash = ? ORDER BY row"
+        case .findInTail:
+            """
+            SELECT row FROM index_tail WHERE position >= ?1 AND
+                CASE ?2 WHEN 1 THEN correlation WHEN 2 THEN trace ELSE type END = ?3
+            ORDER BY position
+            """
+        case .bucketsFrom: "SELECT bucket FROM bucket WHERE bucket >= ? ORDER BY bucket"
 
         case .findGroup:
             """

@@ -81,9 +81,8 @@ private final class WriterState {
     }
 
     func run(_ queue: WorkQueue<WriteJob>) {
-        while let batch = queue.take(upTo: LogWriter.batchMax, waitingMilliseconds: 1_000) {
-            if !batch.isEmpty { perform(batch) }
-            maintain(isIdle: batch.isEmpty)
+        while let batch = queue.take(upTo: LogWriter.batchMax, waitingMilliseconds: hasWork ? 0 : 1_000) {
+            if batch.isEmpty { maintain() } else { perform(batch) }
         }
     }
 
@@ -121,6 +120,7 @@ private final class WriterState {
                 completions.append(.call(try perform(session)))
             }
         }
+        try maintainInside()
         try session.flush()
         try session.statement(.commit).run()
         if !session.changedKeys.isEmpty {
@@ -156,16 +156,21 @@ private final class WriterState {
         }
     }
 
-    /// What is due between transactions, a small piece at a time.
-    private func maintain(isIdle: Bool) {
-        let expires = session.earliestExpiry.map { $0 <= clock() } ?? false
-        guard session.hasRetiredStreams || expires else { return }
-        performAlone(
-            .call(
-                perform: { [clock] session throws(SQLiteError) in
-                    try session.removeExpired(now: clock())
-                    if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }
-                    return {}
-                }, fail: { _ in }))
+    /// Something is due that nobody asked for.
+    private var hasWork: Bool {
+        session.hasRetiredStreams || session.hasIndexWork || session.earliestExpiry.map { $0 <= clock() } ?? false
+    }
+
+    private func maintain() {
+        guard hasWork else { return }
+        performAlone(.call(perform: { _ in {} }, fail: { _ in }))
+    }
+
+    /// A small piece of it, in the transaction that is open: so it costs no flush of its own while others write.
+    private func maintainInside() throws(SQLiteError) {
+        guard hasWork else { return }
+        try session.removeExpired(now: clock())
+        if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }
+        if session.hasIndexWork { try session.workOnIndex() }
     }
 }

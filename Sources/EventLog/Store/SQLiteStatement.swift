@@ -60,6 +60,11 @@ final class SQLiteStatement {
     }
 
     @discardableResult
+    func bind(_ index: Int32, _ value: UInt64?) -> Self {
+        bind(index, value.map { Int64(bitPattern: $0) })
+    }
+
+    @discardableResult
     func bind(_ index: Int32, _ value: String) -> Self {
         var value = value
         value.withUTF8 { bytes in
