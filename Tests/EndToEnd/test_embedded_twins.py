@@ -468,13 +468,13 @@ def test_subscribers_get_what_is_published(twins, protocol):
 def test_blocking_reads_get_what_comes_later(twins, protocol):
     waiting, talking = twins(protocol), twins(protocol)
     talking.same("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
-    for words in (["XREAD", "BLOCK", "0", "STREAMS", "s", "t", "$", "$"],
-                  ["XREAD", "BLOCK", "20000", "COUNT", "1", "STREAMS", "s", "$"],
-                  ["XREADGROUP", "GROUP", "g", "a", "BLOCK", "0", "STREAMS", "s", ">"]):
+    for words in (["XREADGROUP", "GROUP", "g", "a", "BLOCK", "0", "STREAMS", "s", ">"],
+                  ["XREAD", "BLOCK", "0", "STREAMS", "s", "t", "$", "$"],
+                  ["XREAD", "BLOCK", "20000", "COUNT", "1", "STREAMS", "s", "$"]):
         for connection in waiting.pair:
             connection.send(command(*words) + command("PING"))
         wait_until_blocked(talking)
-        talking.same("XADD", "t" if "t" in words else "s", "*".replace("*", f"{len(talking.told) + 1}-1"), "f", "v")
+        talking.same("XADD", "t" if "t" in words else "s", f"{len(talking.told) + 1}-1", "f", "v")
         first, second = (connection.replies(2) for connection in waiting.pair)
         assert first == second
         assert first[1] == b"+PONG\r\n"

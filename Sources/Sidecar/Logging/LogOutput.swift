@@ -36,7 +36,8 @@ public final class LogOutput: Sendable {
         let sink = StandardErrorSink()
         return LogOutput(
             format: sink.isTerminal ? .text : .json, onLoss: onLoss, write: sink.write,
-            wallNanoseconds: { SystemClock.unixNanoseconds() }, monotonicNanoseconds: { SystemClock.monotonicNanoseconds() })
+            wallNanoseconds: { SystemClock.unixNanoseconds() },
+            monotonicNanoseconds: { SystemClock.monotonicNanoseconds() })
     }
 
     /// - Parameter write: takes a line without its newline; false when it was lost.
