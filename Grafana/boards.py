@@ -192,4 +192,75 @@ SELF = {
     ],
 }
 
-BOARDS = [FLEET, LIFE, SELF]
+_KEY = f"operation, {_NAME}, {_GROUP}"
+_KEY_LEGEND = f"{{{{operation}}}} {{{{{_NAME}}}}} {{{{{_GROUP}}}}}"
+_STATES = ((0, "closed", "green"), (1, "half-open", "orange"), (2, "open", "red"))
+
+
+def learned_and_applied(title, text, unit, parameter):
+    """What was learned beside what acts: they part in shadow, on trial, and at the operator's bounds."""
+    return graph(title, text, unit,
+                 (f'max by ({_KEY}) (tacho_threshold{{$d,parameter="{parameter}",kind="applied"}})',
+                  f"applied: {_KEY_LEGEND}"),
+                 (f'max by ({_KEY}) (tacho_threshold{{$d,parameter="{parameter}",kind="learned"}})',
+                  f"learned: {_KEY_LEGEND}"), steps=True)
+
+
+BREAKERS = {
+    "file": "breakers", "uid": "tachograph-breakers", "title": "Breakers and thresholds",
+    "text": "What the circuit breakers do, what they have learned, and why. Every change of a threshold is marked.",
+    "variables": [_DESTINATION],
+    "annotations": [
+        ("Threshold changed", "blue", f"sum by ({_KEY}, parameter, direction) "
+         "(changes(tacho_threshold_changes_total{$d}[15s])) > 0", "{{parameter}}: {{direction}}", _KEY_LEGEND),
+        ("Breaker", "red", f"sum by ({_KEY}, from, to) (changes(tacho_breaker_transitions_total{{$d}}[15s])) > 0",
+         "{{from}} to {{to}}", _KEY_LEGEND),
+    ],
+    "panels": [
+        row("At a glance"),
+        stat("Worst state", "The state of the breaker that is worst off.", "short",
+             "max(tacho_breaker_state{$d})", words=_STATES, limits=(1, 2)),
+        stat("Not closed", "Breakers that are open or half-open.", "short",
+             "sum(tacho_breaker_state{$d} > bool 0)", limits=(1,)),
+        stat("Rejected", "Calls that were answered by a breaker and not by the broker.", "ops",
+             failing(rate("tacho_breaker_rejected_total", "{$d}")), limits=(0.001,)),
+        stat("Would have been rejected", "Calls that breakers in shadow let pass and would have refused.", "ops",
+             failing(rate("tacho_breaker_would_reject_total", "{$d}"))),
+        stat("Worst anomaly", "The highest score of detector B; from 0.8 on it warns and thresholds freeze.", "short",
+             'max(tacho_anomaly_score{$d,signal=~"failures|latency"})', limits=(0.26, 0.8)),
+        stat("Threshold changes", "Per minute, of all breakers.", "cpm",
+             failing(rate("tacho_threshold_changes_total", "{$d}")) + " * 60"),
+        row("State"),
+        graph("State", "0 closed, 1 half-open, 2 open.", "short",
+              (f"max by ({_KEY}) (tacho_breaker_state{{$d}})", _KEY_LEGEND), steps=True, width=12),
+        graph("Changes of state", "Per second, by what became what.", "cps",
+              (rate("tacho_breaker_transitions_total", "{$d}", "from, to"), "{{from}} to {{to}}"), width=12),
+        graph("Rejected, and what shadow would reject", "Calls per second.", "ops",
+              (rate("tacho_breaker_rejected_total", "{$d}", _KEY), _KEY_LEGEND),
+              (rate("tacho_breaker_would_reject_total", "{$d}", _KEY), f"shadow: {_KEY_LEGEND}"), width=12),
+        graph("Calls by how they ended", "As the guards saw them.", "ops",
+              (rate("tacho_guarded_calls_total", "{$d}", "outcome"), "{{outcome}}"), width=12),
+        row("Thresholds, learned and applied"),
+        learned_and_applied("Failure share that opens", "Of the calls of the window.", "percentunit", "failure_rate"),
+        learned_and_applied("A call is slow from", "The usual latency and its tail, with a margin.", "s",
+                            "slow_call_seconds"),
+        learned_and_applied("Slow share that opens", "Of the calls of the window.", "percentunit", "slow_call_rate"),
+        learned_and_applied("Window", "The calls of so long are looked at together.", "s", "window_seconds"),
+        learned_and_applied("Calls before anything is decided", "In the window.", "short", "minimum_calls"),
+        learned_and_applied("Open time", "From opening to the first probe.", "s", "open_seconds"),
+        row("Why"),
+        graph("Anomaly scores", "Detector B, 0 to 1: each against the stream's own range so far.", "short",
+              (f'max by ({_KEY}, signal) (tacho_anomaly_score{{$d,signal=~"failures|latency"}})',
+               f"{{{{signal}}}}: {_KEY_LEGEND}")),
+        graph("Deviations from the usual", "Detector A, in standard deviations of the last second.", "short",
+              (f'max by ({_KEY}, signal) (tacho_anomaly_score{{$d,signal=~".*_deviation"}})',
+               f"{{{{signal}}}}: {_KEY_LEGEND}"), zero=False),
+        graph("Calls under way", "Guarded calls that wait for their answer.", "short",
+              (f"sum by ({_KEY}) (tacho_guarded_calls_in_flight{{$d}})", _KEY_LEGEND)),
+        graph("Threshold changes", "Per second, by parameter and reason.", "cps",
+              (rate("tacho_threshold_changes_total", "{$d}", "parameter, direction, reason"),
+               "{{parameter}} {{direction}} ({{reason}})"), width=24),
+    ],
+}
+
+BOARDS = [FLEET, LIFE, BREAKERS, SELF]
