@@ -47,10 +47,11 @@ final class World {
     }
 
     /// One more client connection with its upstream connection.
-    func connect() -> Conversation<RedisSession> {
+    func connect(_ peer: ClientPeer = .unknown) -> Conversation<RedisSession> {
         let counters = counters ?? RedisCounters(lane: lane, listener: profile)
         self.counters = counters
-        return Conversation(world: self, session: RedisSession(lane: lane, listener: profile, counters: counters))
+        return Conversation(
+            world: self, session: RedisSession(lane: lane, listener: profile, counters: counters, peer: peer))
     }
 
     /// The same for NATS, before the first byte.
