@@ -31,11 +31,13 @@ let package = Package(
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: breakers and their tuning.
+        .target(name: "Resilience", swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
             dependencies: [
-                "Wire", "Telemetry",
+                "Wire", "Telemetry", "Resilience",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -50,6 +52,14 @@ let package = Package(
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
                 .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        // IO: what guards have learned and changed, in SQLite.
+        .target(
+            name: "GuardStore",
+            dependencies: [
+                "Resilience", "CSQLite", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -82,7 +92,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry",
+                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -97,7 +107,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -108,6 +118,7 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         // Heap blocks per message: `scripts/bench allocations`.
@@ -120,12 +131,13 @@ let package = Package(
             path: "Tests/Bench/Allocations", swiftSettings: strict
         ),
 
+        .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+                "Pipeline", "Wire", "Telemetry", "Resilience", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -171,6 +183,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -37,7 +37,7 @@ public struct ListenerSettings: Sendable {
 /// The life of a listener: `start`, then `drain`. A connection gets an upstream connection of its own on the same
 /// event loop before its first byte is read.
 public final class Listener<Machine: SessionMachine>: Sendable {
-    private let settings: ListenerSettings
+    let settings: ListenerSettings
     private let workers: WorkerSet
     private let group: any EventLoopGroup
     private let report: @Sendable (ProxyEvent) -> Void
@@ -108,7 +108,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         metrics.connections.add(1)
         let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
         client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
-        return connectToAny(on: client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
+        return connectGuarded(worker, client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
             if let error = upstream.configuredError {
                 self.tellReplacement(by: upstream.endpoint, error, bound.value.metrics)
             }
@@ -119,7 +119,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     }
 
     /// A connection to a server, and why it is not the configured one.
-    private struct Upstream: Sendable {
+    struct Upstream: Sendable {
         var channel: any Channel
         var endpoint: Endpoint
         var configuredError: (any Error)?
@@ -127,7 +127,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
 
     /// The configured upstream, or the first of its stand-ins that answers. If none does, the error is the configured
     /// one's.
-    private func connectToAny(on loop: any EventLoop) -> EventLoopFuture<Upstream> {
+    func connectToAny(on loop: any EventLoop) -> EventLoopFuture<Upstream> {
         let configured = settings.upstream
         return connect(to: configured, on: loop).map { Upstream(channel: $0, endpoint: configured) }
             .flatMapError { error in
@@ -229,12 +229,17 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     private static func name(_ client: any Channel) -> String { client.remoteAddress.map { "\($0)" } ?? "unknown" }
 
     private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
-        metrics.upstreamFailed(Self.failure(error))
-        let reason = Self.reason(error)
-        report(
-            .upstreamUnreachable(
-                listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
-        let answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+        let answer: ByteBuffer
+        if let refusal = error as? ConnectionRefusal {
+            answer = Machine.refusal(refusal.text)
+        } else {
+            metrics.upstreamFailed(Self.failure(error))
+            let reason = Self.reason(error)
+            report(
+                .upstreamUnreachable(
+                    listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
+            answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+        }
         if settings.profile.tls.client == .firstByte {
             try relayTLS(clientName: Self.name(client), settings.upstream)?
                 .addHandler(to: client.pipeline.syncOperations, .client)

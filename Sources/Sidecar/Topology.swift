@@ -39,6 +39,8 @@ public enum Topology {
         let provisional =
             keepsByRule(configuration, otel)
             ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
+        let board = guardBoard(configuration.resilience)
+        board?.register(in: registry)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -49,7 +51,8 @@ public enum Topology {
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: traces ?? exporter.queue,
             consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
             causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields,
-            sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog))
+            sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog),
+            guards: board?.table)
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
@@ -61,12 +64,21 @@ public enum Topology {
             traces: traces, tap: shared.tap,
             text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)))
         if let gateway = gateway(configuration, registry, readiness, admin, logger, proxy) { services.append(gateway) }
+        if let board { services.append(GuardService(board: board, logger: logger)) }
         services.append(proxy)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         try await group.run()
+    }
+
+    /// The guards of the process; nil when there are to be none.
+    private static func guardBoard(_ resilience: ResilienceConfiguration) -> GuardBoard? {
+        guard let policy = resilience.policy else { return nil }
+        let table = GuardTable(
+            capacity: resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds)
+        return GuardBoard(table: table, policy: policy)
     }
 
     /// Keeps spans on their way to the exporter; nil when nobody could read them, or nobody wants to.

@@ -11,8 +11,8 @@ struct Tacho: AsyncParsableCommand {
         abstract: "A tracing sidecar for event buses.",
         version: TachographVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, VersionCommand.self,
-            ConfigReferenceCommand.self,
+            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, DetectCommand.self,
+            VersionCommand.self, ConfigReferenceCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

@@ -5,8 +5,8 @@ import Wire
 /// `{"stream": "S", "seq": 7, "duplicate": true}` or `{"error": {"code": 400, "err_code": 10071, ...}}`.
 enum JetStreamAnswer {
     case stored(stream: Range<Int>, sequence: UInt64, isDuplicate: Bool)
-    /// The `err_code`, or the `code` where there is none.
-    case refused(code: Range<Int>)
+    /// The `err_code`, or the `code` where there is none; and whether the server is to blame, which has 5xx for it.
+    case refused(code: Range<Int>, isServersFault: Bool)
     /// Nothing that JetStream would say to a publisher.
     case other
 
@@ -16,7 +16,7 @@ enum JetStreamAnswer {
         var stream: Range<Int>?
         var sequence: UInt64?
         var isDuplicate = false
-        var code: Range<Int>?
+        var refusal: (code: Range<Int>, isServersFault: Bool)?
         while let member = members.next(bytes) {
             if JSONMembers.isKey(member, bytes, "stream") {
                 stream = JSONMembers.text(member, bytes)
@@ -25,12 +25,12 @@ enum JetStreamAnswer {
             } else if JSONMembers.isKey(member, bytes, "duplicate") {
                 isDuplicate = JSONMembers.isWord(member, bytes, "true")
             } else if JSONMembers.isKey(member, bytes, "error") {
-                code = JetStreamError.code(bytes, in: member.value)
+                refusal = JetStreamError.code(bytes, in: member.value)
             }
         }
         guard members.isComplete else { return }
-        if let code {
-            self = .refused(code: code)
+        if let refusal {
+            self = .refused(code: refusal.code, isServersFault: refusal.isServersFault)
         } else if let stream, !stream.isEmpty, let sequence {
             self = .stored(stream: stream, sequence: sequence, isDuplicate: isDuplicate)
         }
@@ -40,19 +40,22 @@ enum JetStreamAnswer {
 /// The error object of JetStream's answers.
 enum JetStreamError {
     /// Digits only: `err_code` where it is given, otherwise `code`.
-    static func code(_ bytes: Span<UInt8>, in object: Range<Int>) -> Range<Int>? {
+    static func code(_ bytes: Span<UInt8>, in object: Range<Int>) -> (code: Range<Int>, isServersFault: Bool)? {
         guard var members = JSONMembers(bytes, in: object) else { return nil }
         var code: Range<Int>?
         var isParticular = false
+        var isServersFault = false
         while let member = members.next(bytes) {
-            guard member.value.count <= 5, ASCIIText.unsigned(bytes, in: member.value) != nil else { continue }
+            guard member.value.count <= 5, let number = ASCIIText.unsigned(bytes, in: member.value) else { continue }
             if JSONMembers.isKey(member, bytes, "err_code") {
                 (code, isParticular) = (member.value, true)
-            } else if !isParticular, JSONMembers.isKey(member, bytes, "code") {
-                code = member.value
+            } else if JSONMembers.isKey(member, bytes, "code") {
+                isServersFault = number >= 500
+                if !isParticular { code = member.value }
             }
         }
-        return members.isComplete ? code : nil
+        guard members.isComplete, let code else { return nil }
+        return (code, isServersFault)
     }
 }
 

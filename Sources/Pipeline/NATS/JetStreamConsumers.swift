@@ -1,3 +1,17 @@
+/// Some names that something is known of, by their hashes. Bounded: a set that is full begins anew.
+struct KnownHashes {
+    private static let countMax = 10_000
+    private var known: Set<UInt64> = []
+
+    func contains(_ hash: UInt64) -> Bool { known.contains(hash) }
+
+    mutating func note(_ hash: UInt64) {
+        guard !known.contains(hash) else { return }
+        if known.count >= Self.countMax { known.removeAll(keepingCapacity: true) }
+        known.insert(hash)
+    }
+}
+
 /// What servers have told of JetStream consumers, as far as it changes what their deliveries mean. One per listener and
 /// event loop: clients mostly ask for a consumer before they use it, though not always on the same connection.
 ///

@@ -15,24 +15,27 @@ enum NATSAwaitedAnswer {
 
 /// The answers that one connection waits for, bounded, in the order of the questions.
 struct NATSAwaited {
-    private struct Entry {
+    /// One of them.
+    struct Question {
         var answer: NATSAwaitedAnswer
+        /// Which guards hear of the answer.
+        var ticket: GuardTicket
+        /// On the monotonic clock.
         var since: UInt64
     }
 
-    private var waiting: [UInt64: Entry] = [:]
+    private var waiting: [UInt64: Question] = [:]
     private var order = Deque<UInt64>()
 
     var isEmpty: Bool { waiting.isEmpty }
 
     /// Adds a question. Returns the oldest if there are too many, and an earlier one with the same reply subject.
-    mutating func add(_ answer: NATSAwaitedAnswer, reply: UInt64, most: Int, at now: Instant) -> [NATSAwaitedAnswer] {
-        var displaced: [NATSAwaitedAnswer] = []
-        let entry = Entry(answer: answer, since: now.monotonicNanoseconds)
-        if let earlier = waiting.updateValue(entry, forKey: reply) { displaced.append(earlier.answer) }
+    mutating func add(_ question: Question, reply: UInt64, most: Int) -> [Question] {
+        var displaced: [Question] = []
+        if let earlier = waiting.updateValue(question, forKey: reply) { displaced.append(earlier) }
         order.append(reply)
         while waiting.count > most, let oldest = order.popFirst() {
-            if let entry = waiting.removeValue(forKey: oldest) { displaced.append(entry.answer) }
+            if let question = waiting.removeValue(forKey: oldest) { displaced.append(question) }
         }
         // Answered questions leave their place in the order behind.
         if order.count > 64, order.count > waiting.count * 2 { order.removeAll { waiting[$0] == nil } }
@@ -43,16 +46,29 @@ struct NATSAwaited {
     @inline(__always)
     subscript(reply: UInt64) -> NATSAwaitedAnswer? { waiting.isEmpty ? nil : waiting[reply]?.answer }
 
-    mutating func remove(_ reply: UInt64) -> NATSAwaitedAnswer? { waiting.removeValue(forKey: reply)?.answer }
+    mutating func remove(_ reply: UInt64) -> Question? { waiting.removeValue(forKey: reply) }
+
+    /// Takes the tickets of what has waited since before `limit` on the monotonic clock: it is overdue.
+    mutating func takeTickets(since limit: UInt64) -> [GuardTicket] {
+        var tickets: [GuardTicket] = []
+        for reply in order {
+            guard let question = waiting[reply] else { continue }
+            guard question.since < limit else { break }
+            guard !question.ticket.isNone else { continue }
+            tickets.append(question.ticket)
+            waiting[reply]?.ticket = .none
+        }
+        return tickets
+    }
 
     /// What has waited since before `limit` on the monotonic clock.
-    mutating func expire(since limit: UInt64) -> [NATSAwaitedAnswer] {
-        var expired: [NATSAwaitedAnswer] = []
+    mutating func expire(since limit: UInt64) -> [Question] {
+        var expired: [Question] = []
         while let oldest = order.first {
-            if let entry = waiting[oldest] {
-                guard entry.since < limit else { break }
+            if let question = waiting[oldest] {
+                guard question.since < limit else { break }
                 waiting[oldest] = nil
-                expired.append(entry.answer)
+                expired.append(question)
             }
             order.removeFirst()
         }
@@ -60,23 +76,23 @@ struct NATSAwaited {
     }
 
     /// Every message that was sent to this destination.
-    mutating func removeSends(to destination: UInt64) -> [OpenSend] {
-        var found: [OpenSend] = []
-        for (reply, entry) in waiting {
-            if case .send(let open) = entry.answer, open.destination.hash == destination {
+    mutating func removeSends(to destination: UInt64) -> [(open: OpenSend, ticket: GuardTicket)] {
+        var found: [(open: OpenSend, ticket: GuardTicket)] = []
+        for (reply, question) in waiting {
+            if case .send(let open) = question.answer, open.destination.hash == destination {
                 waiting[reply] = nil
-                found.append(open)
+                found.append((open, question.ticket))
             }
         }
         return found
     }
 
-    mutating func removeAll() -> [NATSAwaitedAnswer] {
+    mutating func removeAll() -> [Question] {
         defer {
             waiting = [:]
             order = []
         }
-        return order.compactMap { waiting.removeValue(forKey: $0)?.answer }
+        return order.compactMap { waiting.removeValue(forKey: $0) }
     }
 }
 

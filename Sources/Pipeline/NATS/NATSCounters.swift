@@ -10,6 +10,8 @@ public final class NATSCounters: SessionCounters {
     /// Group of consumers whose names are random.
     let ephemeral: NameID
     var consumers = JetStreamConsumers()
+    /// Subjects that JetStream has stored messages of.
+    var storedDestinations = KnownHashes()
 
     /// `messaging.operation.name` of everything that is traced.
     struct OperationNames {

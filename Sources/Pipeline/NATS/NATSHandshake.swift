@@ -115,6 +115,8 @@ struct NATSClientOptions {
     private(set) var readsHeaders = false
     /// The client wants to hear that nobody answers, which servers refuse without headers.
     private(set) var wantsNoResponders = false
+    /// The client wants a `+OK` for all that it sends; it has to say if it does not.
+    private(set) var isVerbose = true
     /// The client's name for itself; empty without one.
     private(set) var name = 0..<0
     /// The values of `headers`, mostly one or none.
@@ -136,6 +138,8 @@ struct NATSClientOptions {
                 headerValues.append(member.value)
             } else if JSONMembers.isKey(member, bytes, "no_responders") {
                 wantsNoResponders = JSONMembers.isWord(member, bytes, "true")
+            } else if JSONMembers.isKey(member, bytes, "verbose") {
+                isVerbose = JSONMembers.isWord(member, bytes, "true")
             } else if JSONMembers.isKey(member, bytes, "name"), let text = JSONMembers.text(member, bytes) {
                 name = text.contains { bytes[$0] == UInt8(ascii: "\\") } ? 0..<0 : text
             }

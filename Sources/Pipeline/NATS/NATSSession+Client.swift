@@ -17,6 +17,7 @@ extension NATSSession {
                 if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
             case .ended(let operation):
                 if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
+                if requests.disposition == .swallow { swallow(through: position) }
                 requests.endFrame(at: position)
             }
         }
@@ -42,6 +43,7 @@ extension NATSSession {
             client = lane.name(bytes, options.name)
             causality.renamed(ByteHash.hash(bytes, options.name))
         }
+        isVerbose = options.isVerbose
         removesHeaders = server.supportsHeaders && !options.readsHeaders && !options.wantsNoResponders
         takesHeaders = server.supportsHeaders && (options.readsHeaders || removesHeaders)
         if removesHeaders { options.askForHeaders(&splices) }
@@ -49,7 +51,9 @@ extension NATSSession {
 
     private mutating func noteSubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>) {
         let subject = requests.place(operation.subject)
+        let sid = requests.place(operation.sid)
         var subscription = NATSSubscriptions.Subscription()
+        subscription.sid = sid.map { bytes[$0] }
         subscription.isInbox = NATSSubject.family(bytes, subject) == .inbox
         if NATSSubject.isPattern(bytes, subject) {
             if !subscription.isInbox { subscription.template = lane.destination(bytes, subject).name }
@@ -59,7 +63,7 @@ extension NATSSession {
         }
         let queue = requests.place(operation.queue)
         if !queue.isEmpty { subscription.group = lane.group(bytes, queue) }
-        subscriptions.add(subscription, sid: ByteHash.hash(bytes, requests.place(operation.sid)))
+        subscriptions.add(subscription, sid: ByteHash.hash(bytes, sid))
     }
 
     private mutating func noteUnsubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {

@@ -98,16 +98,23 @@ extension NATSSession {
         if publication.obstacle == nil, room(operation) < NATSContextHeaders.contextBytes {
             publication.obstacle = .tooLarge
         }
+        let reply = requests.place(operation.reply)
+        let replyHash = reply.isEmpty ? 0 : ByteHash.hash(bytes, reply)
+        let inbox = reply.isEmpty ? nil : subscriptions.markInbox(replyHash, bytes, reply)
+        var ticket = GuardTicket.none
+        switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
+        case .passes(let admitted): ticket = admitted
+        case .refused(let refusal):
+            return refuse(refusal, operation, bytes, destination, inbox)
+        }
         let (open, injection, obstacle) = lane.publishing(
             publication, operation: name, listener: listener, causality: causality, at: now,
             mentions: { headers.mention(of: $0, bytes) })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
         if injection != .none { inject(injection, into: operation, bytes) }
-        let reply = requests.place(operation.reply)
-        if !reply.isEmpty {
-            let hash = ByteHash.hash(bytes, reply)
-            if subscriptions.markInbox(hash, bytes, reply) { return awaitAnswer(.send(open), reply: hash, at: now) }
-        }
+        if inbox != nil { return awaitAnswer(.send(open), ticket, reply: replyHash, at: now) }
+        // Nobody answers, so nobody knows.
+        lane.completed(ticket, .unknown, latency: nil, listener)
         lane.published(open, .succeeded, client: client, at: now)
     }
 
@@ -172,8 +179,11 @@ extension NATSSession {
     // MARK: Asking
 
     /// The message will be answered at this subject.
-    mutating func awaitAnswer(_ answer: NATSAwaitedAnswer, reply: UInt64, at now: Instant) {
-        for displaced in awaited.add(answer, reply: reply, most: listener.pendingRepliesMax, at: now) {
+    mutating func awaitAnswer(
+        _ answer: NATSAwaitedAnswer, _ ticket: GuardTicket = .none, reply: UInt64, at now: Instant
+    ) {
+        let question = NATSAwaited.Question(answer: answer, ticket: ticket, since: now.monotonicNanoseconds)
+        for displaced in awaited.add(question, reply: reply, most: listener.pendingRepliesMax) {
             giveUp(displaced, as: .evicted, at: now)
         }
     }
@@ -274,7 +284,9 @@ extension NATSSession {
         let reply = requests.place(operation.reply)
         if !reply.isEmpty, word == .done {
             let hash = ByteHash.hash(bytes, reply)
-            if subscriptions.markInbox(hash, bytes, reply) { return awaitAnswer(.settle(open), reply: hash, at: now) }
+            if subscriptions.markInbox(hash, bytes, reply) != nil {
+                return awaitAnswer(.settle(open), reply: hash, at: now)
+            }
         }
         lane.settled(open, .succeeded, client: client, listener: listener, causality: &causality, at: now)
     }
@@ -285,8 +297,9 @@ extension NATSSession {
     }
 
     /// No answer is waited for any more.
-    mutating func giveUp(_ answer: NATSAwaitedAnswer, as ending: SpanOutcome, at now: Instant) {
-        switch answer {
+    mutating func giveUp(_ question: NATSAwaited.Question, as ending: SpanOutcome, at now: Instant) {
+        lane.completed(question.ticket, .unknown, latency: nil, listener)
+        switch question.answer {
         case .send(let open): lane.abandoned(open, as: ending, client: client, at: now)
         case .settle(let open):
             // It was sent, and most probably taken.

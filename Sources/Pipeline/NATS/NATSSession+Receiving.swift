@@ -16,8 +16,8 @@ extension NATSSession {
             editHeaders(operation, headers)
         }
         let body = isWhole ? deliveries.place(operation.body) : 0..<0
-        if !awaited.isEmpty, let answer = awaited.remove(ByteHash.hash(bytes, subject)) {
-            return answered(answer, operation, bytes, headers, body, at: now)
+        if !awaited.isEmpty, let question = awaited.remove(ByteHash.hash(bytes, subject)) {
+            return answered(question, operation, bytes, headers, body, at: now)
         }
         if headers.status != 0 { return noteStatus(headers.status, bytes, subject, at: now) }
         if JetStreamAdvisory.isAdvisory(bytes, subject) {
@@ -68,12 +68,15 @@ extension NATSSession {
     // MARK: Answers
 
     private mutating func answered(
-        _ answer: NATSAwaitedAnswer, _ operation: NATSOperation, _ bytes: Span<UInt8>, _ headers: NATSContextHeaders,
-        _ body: Range<Int>, at now: Instant
+        _ question: NATSAwaited.Question, _ operation: NATSOperation, _ bytes: Span<UInt8>,
+        _ headers: NATSContextHeaders, _ body: Range<Int>, at now: Instant
     ) {
         let outcome: Outcome = headers.status >= 400 ? .failed(lane.name("\(headers.status)")) : .succeeded
-        switch answer {
-        case .send(let open): answered(open, outcome, bytes, body, at: now)
+        switch question.answer {
+        case .send(let open):
+            let answer = JetStreamAnswer(bytes, body)
+            complete(question, answer, headers.status, at: now)
+            answered(open, outcome, answer, bytes, at: now)
         case .settle(let open):
             lane.settled(open, outcome, client: client, listener: listener, causality: &causality, at: now)
         case .look(let open): answered(open, outcome, operation, bytes, headers, body, at: now)
@@ -89,15 +92,16 @@ extension NATSSession {
 
     /// The answer to a published message: JetStream has stored it, or refuses to, or somebody replies.
     private mutating func answered(
-        _ open: OpenSend, _ outcome: Outcome, _ bytes: Span<UInt8>, _ body: Range<Int>, at now: Instant
+        _ open: OpenSend, _ outcome: Outcome, _ answer: JetStreamAnswer, _ bytes: Span<UInt8>, at now: Instant
     ) {
-        switch JetStreamAnswer(bytes, body) {
+        switch answer {
         case .stored(let stream, let sequence, let isDuplicate):
+            counters.storedDestinations.note(open.destination.hash)
             lane.published(
                 open, .succeeded, messageID: .sequence(sequence),
                 position: StreamPosition(stream: lane.name(bytes, stream)), client: client,
                 endedAs: isDuplicate ? .duplicate : .unremarkable, at: now)
-        case .refused(let code):
+        case .refused(let code, _):
             lane.published(open, .failed(lane.errorName(bytes, code)), client: client, at: now)
         case .other:
             var open = open

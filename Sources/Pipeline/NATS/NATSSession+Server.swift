@@ -12,13 +12,17 @@ extension NATSSession {
                 return
             case .line(let operation):
                 if deliveries.disposition == .keep { noteDelivery(operation, bytes, at: now) }
-                if operation.endsWithLine { deliveries.endFrame(at: position) }
+                if operation.endsWithLine {
+                    deliveries.endFrame(at: position)
+                    if !answers.isEmpty { insertAnswers(at: position) }
+                }
                 if output.endsSession || output.startTLS.contains(.upstream) { return }
             case .headers(let operation):
                 if deliveries.disposition == .keep { noteMessage(operation, bytes, at: now) }
             case .ended(let operation):
                 if deliveries.disposition == .keep { receive(operation, bytes, isWhole: true, at: now) }
                 deliveries.endFrame(at: position)
+                if !answers.isEmpty { insertAnswers(at: position) }
             }
         }
     }
@@ -69,7 +73,8 @@ extension NATSSession {
         let start = text.lowerBound + words.utf8CodeUnitCount
         guard let end = (start..<text.upperBound).first(where: { bytes[$0] == UInt8(ascii: "\"") }) else { return }
         let destination = ByteHash.hash(bytes, start..<end)
-        for open in awaited.removeSends(to: destination) {
+        for (open, ticket) in awaited.removeSends(to: destination) {
+            lane.completed(ticket, .mistake, latency: nil, listener)
             lane.published(open, .failed(lane.name("permissions_violation")), client: client, at: now)
         }
     }

@@ -1,4 +1,5 @@
 public import NIOCore
+import Resilience
 import Telemetry
 import Wire
 
@@ -30,6 +31,10 @@ public struct NATSSession: SessionMachine {
     var removesHeaders = false
     /// The client reads headers, or they are removed for it.
     var takesHeaders = false
+    /// The client wants a `+OK` for all that it sends.
+    var isVerbose = false
+    /// What we answer ourselves, while a message of the server is on its way.
+    var answers: [UInt8] = []
     /// The `name` of CONNECT.
     var client = NameID.none
     /// Which message a published one may come from.
@@ -73,9 +78,14 @@ public struct NATSSession: SessionMachine {
         } catch {
             turnOpaque(isTLS(buffer) ? .encrypted : .malformedRequest, at: now)
         }
+        if output.endsSession { return output }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        if requests.disposition == .swallow, requests.isInsideFrame {
+            swallow(through: buffer.readableBytes)
+        }
         output.toUpstream = release(buffer, split.passing)
+        output.toClient = takeAnswers()
         return output
     }
 
@@ -127,10 +137,18 @@ public struct NATSSession: SessionMachine {
     /// Ends what has waited too long.
     public mutating func tick(at now: Instant) {
         for fetch in fetches.expire(at: now) { end(fetch, .succeeded, at: now) }
+        countOverdue(at: now)
         let limit = lane.shared.deliveries.unsettledNanoseconds
         guard now.monotonicNanoseconds > limit else { return }
-        for answer in awaited.expire(since: now.monotonicNanoseconds - limit) {
-            giveUp(answer, as: .unsettled, at: now)
+        for question in awaited.expire(since: now.monotonicNanoseconds - limit) {
+            giveUp(question, as: .unsettled, at: now)
+        }
+    }
+
+    /// What waits for an answer has failed, as far as the guards are concerned.
+    public mutating func upstreamLost(at now: Instant) {
+        for ticket in awaited.takeTickets(since: .max) {
+            lane.completed(ticket, .failed(.connection), latency: nil, listener)
         }
     }
 
@@ -141,13 +159,15 @@ public struct NATSSession: SessionMachine {
         opaque = reason
         output.becameOpaque = reason
         counters.opaque[reason]?.add(1)
+        // The rest of a message that was refused must not pass.
+        if requests.disposition == .swallow { output.endsSession = true }
         abandon(as: .unobserved, at: now)
     }
 
     /// Ends every open operation without knowing how it went.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
         for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
-        for answer in awaited.removeAll() { giveUp(answer, as: outcome, at: now) }
+        for question in awaited.removeAll() { giveUp(question, as: outcome, at: now) }
     }
 
     /// A client that was told to encrypt, and does so with the server itself.
@@ -158,7 +178,10 @@ public struct NATSSession: SessionMachine {
     /// The first `count` bytes, edited if an edit was noted. An edit is only ever noted for bytes that pass.
     private mutating func release(_ buffer: ByteBuffer, _ count: Int) -> ByteBuffer? {
         guard count > 0 else { return nil }
-        if !splices.isEmpty { return splices.apply(to: buffer, count: count) }
+        if !splices.isEmpty {
+            let edited = splices.apply(to: buffer, count: count)
+            return edited.readableBytes > 0 ? edited : nil
+        }
         if count == buffer.readableBytes { return buffer }
         return buffer.getSlice(at: buffer.readerIndex, length: count)
     }

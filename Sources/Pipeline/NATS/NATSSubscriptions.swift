@@ -13,6 +13,8 @@ struct NATSSubscriptions {
         var group = Destination.absent
         /// Answers come here: what arrives are no messages to be processed.
         var isInbox = false
+        /// Its id, as the client wrote it.
+        var sid: [UInt8] = []
         /// Messages that may still come before it ends by itself; 0 for no such limit.
         var remaining = 0
         /// Hash of the subject, to find a plain inbox by.
@@ -82,19 +84,19 @@ struct NATSSubscriptions {
         bySID[sid]?.unanswered = 0
     }
 
-    /// Marks the subscription by which an answer to `subject` would come. False when there is none.
-    mutating func markInbox(_ subject: UInt64, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    /// Marks the subscription by which an answer to `subject` would come. Nil when there is none.
+    mutating func markInbox(_ subject: UInt64, _ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
         if let sid = plain[subject] {
             if bySID[sid]?.isInbox == false { bySID[sid]?.isInbox = true }
-            return true
+            return sid
         }
         for sid in patterns {
             guard let subscription = bySID[sid], NATSSubject.matches(bytes, range, subscription.pattern) else {
                 continue
             }
             if !subscription.isInbox { bySID[sid]?.isInbox = true }
-            return true
+            return sid
         }
-        return false
+        return nil
     }
 }

@@ -39,7 +39,7 @@ extension Lane {
             if correlation == .none { correlation = .traceID(open.context.traceID) }
             name(&open, correlation)
         }
-        let causation = publication.hasCausation ? .none : open.causeID
+        let causation = publication.hasCausation || !open.causeID.isShown ? .none : open.causeID
         let stated = publication.hasTraceStateField ? nil : open.traceState
         return (open, .add(open.context, traceState: stated, correlation: correlation, causation: causation), nil)
     }

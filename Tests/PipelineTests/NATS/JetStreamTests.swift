@@ -281,6 +281,21 @@ import Testing
             ])
     }
 
+    @Test func whatIsPublishedOnAnotherBusMeanwhileIsUnderItToo() {
+        let world = World(system: "nats")
+        let peer = ClientPeer.process(1, startedAt: 1)
+        let session = world.natsClient(peer)
+        session.client("SUB svc 1\r\n")
+        session.upstream(msg("orders.a", "2", "1", reply: ack(5)))
+        let stored = world.connect(peer).client(command("XADD", "s", "*", "k", "v"))
+        #expect(stored.hasPrefix("*11\r\n") && stored.hasSuffix("$11\r\ncausationid\r\n$1\r\n5\r\n"))
+        session.client(pub(ack(5), ""))
+        // A request has no id that could be told.
+        session.upstream(msg("svc", "1", "1", reply: "_INBOX.x"))
+        let answered = world.connect(peer).client(command("XADD", "s", "*", "k", "v"))
+        #expect(answered.hasPrefix("*9\r\n") && !answered.contains("causationid"))
+    }
+
     @Test func fetchesEndWithTheirTimeTheirSubscriptionOrTheConnection() {
         let world = World(system: "nats")
         let session = client(world)

@@ -37,19 +37,4 @@ import Testing
             #expect(session.opaque == nil)
         }
     }
-
-    @Test("what was injected is gone again where it is stripped", arguments: names) func stripped(name: String) throws {
-        let world = World(deliver: .strip, system: "nats")
-        let session = world.connectNATS()
-        session.upstream(#"INFO {"headers":true,"max_payload":1048576}"# + "\r\n")
-        session.client(#"CONNECT {"headers":true}"# + "\r\nSUB > 1\r\n")
-        for operation in String(decoding: try bytes("client-\(name)"), as: UTF8.self).split(separator: "\r\n") {
-            // Messages without a reply subject and of one line, as they are easily told.
-            let words = operation.split(separator: " ")
-            guard words.first == "PUB", words.count == 3, words[2] == "0", !words[1].hasPrefix("$") else { continue }
-            let sent = pub(String(words[1]), "")
-            #expect(session.upstream(delivered(session.client(sent), to: "1")) == msg(String(words[1]), "1", ""))
-        }
-        #expect(session.opaque == nil)
-    }
 }

@@ -48,7 +48,7 @@ import Testing
         responder.client(pub(inbox, "done"))
         #expect(
             world.spans() == [
-                "producer publish audit app/s1 under s2 link app/s2 body 1",
+                "producer publish audit app/s1 under s2 link app/s2 body 1 conversation trace",
                 "consumer process svc app/s2 under app link app/app body 1",
             ])
     }
