@@ -83,7 +83,8 @@ public enum Topology {
     private static func guardBoard(_ configuration: SidecarConfiguration, _ logger: Logger) -> GuardBoard? {
         guard let policy = configuration.resilience.policy else { return nil }
         let table = GuardTable(
-            capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds)
+            capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds,
+            bulkhead: configuration.resilience.bulkhead)
         let store = ThresholdStore(directory: configuration.dataDirectory) { logger.log($0) }
         return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store)
     }

@@ -121,11 +121,8 @@ def test_a_latency_step_opens_by_what_was_learned_and_closes_by_itself(world, re
     assert app.rejected[0].startswith(f"TACHO breaker '{KEY}' is open, try again in "), app.rejected[0]
     bad_network.heal()
     wait_for(lambda: state(tacho) == "closed", timeout=60, what="the breaker to close")
-    rejected = len(app.rejected)
     sent = app.sent
     wait_for(lambda: app.sent > sent + 200, timeout=30, what="traffic as before")
-    wait_for(lambda: len(app.rejected) == len(app.rejected[:rejected]) or app.sent > sent + 400, timeout=30,
-             what="the ramp to end")
     app.close()
 
     # The audit trail: thresholds came down before, then open, half-open, closed.
@@ -147,9 +144,9 @@ def test_a_latency_step_opens_by_what_was_learned_and_closes_by_itself(world, re
     assert seen.sum("tacho_breaker_state", **labels) == 0
     shown = seen.sum("tacho_threshold", **labels, parameter="slow_call_seconds", kind="applied")
     assert shown == applied(tacho, "slow_call_seconds") > 0
-    lowered = sum(one["parameter"] == "slow_call_seconds" and one["old"] != one["new"]
+    changed = sum(one["parameter"] == "slow_call_seconds" and one["key"] == KEY and one["old"] != one["new"]
                   for one in history(tacho, "threshold"))
-    assert seen.sum("tacho_threshold_changes_total", **labels, parameter="slow_call_seconds") == lowered
+    assert seen.sum("tacho_threshold_changes_total", **labels, parameter="slow_call_seconds") == changed
 
     # And the commands say it in words.
     assert KEY in cli(tacho, "breakers")

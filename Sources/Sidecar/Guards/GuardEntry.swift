@@ -62,7 +62,8 @@ struct GuardEntry {
     }
 
     private func publish() {
-        cell.publish(keyGuard.admission, slowCallNanoseconds: keyGuard.slowCallNanoseconds)
+        cell.publish(
+            keyGuard.admission, slowCallNanoseconds: keyGuard.slowCallNanoseconds, limit: keyGuard.bulkheadLimit)
         let baseline = keyGuard.learning.baseline
         if let mean = baseline.logLatencyMean {
             cell.publishUsual(logLatencyMean: mean, variance: baseline.logLatencyVariance)
