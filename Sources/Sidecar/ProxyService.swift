@@ -81,6 +81,7 @@ final class ProxyService: Service {
         let settings = ListenerSettings(
             profile: profile, listen: listener.listen, upstream: listener.upstream,
             connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds,
+            connectPatienceMilliseconds: configuration.resilience.connectPatienceMilliseconds,
             tls: try listener.tls.settings.map { try TLSContexts($0) },
             followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on)
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }

@@ -169,6 +169,18 @@ extension RedisSession {
         }
     }
 
+    /// A command that is never refused: what comes of it says how the upstream does, unless its replies come at other
+    /// times than others' do.
+    func observation(of command: RedisCommandTable.Number) -> GuardTicket {
+        switch RedisCommandTable.shared.commands[Int(command)].kind {
+        case .plain, .hello, .client, .select, .begin, .execute, .discard, .reset, .inspect, .range:
+            return lane.observe(listener)
+        case .publishEntry, .publishMessage, .read, .readGroup, .claim, .autoClaim, .acknowledge, .delete, .subscribe,
+            .unsubscribe, .monitor, .replicate:
+            return .none
+        }
+    }
+
     // MARK: Our own answers
 
     /// Answers the command at hand ourselves, behind the replies to the commands before it, unless the client has asked

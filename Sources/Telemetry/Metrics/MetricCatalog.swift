@@ -122,6 +122,10 @@ public enum MetricCatalog {
     public static let guardedInFlight = MetricFamily(
         "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
 
+    public static let retries = MetricFamily(
+        "tacho_retries_total", .counter, "Retries that were made, and those that were not, by why not.",
+        labels: [listener, "operation", "outcome"])
+
     public static let bulkheadLimit = MetricFamily(
         "tacho_bulkhead_limit", .gauge, "Calls that may be under way at once, where there is a limit.",
         labels: guardLabels)
@@ -212,7 +216,7 @@ public enum MetricCatalog {
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,
