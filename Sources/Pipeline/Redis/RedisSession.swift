@@ -122,6 +122,7 @@ public struct RedisSession: SessionMachine {
 
     /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        let wasHolding = guarding.hold != nil
         var buffer = bytes
         let start = replies.join(&buffer)
         guard opaque == nil else { return SessionOutput(toClient: buffer) }
@@ -134,12 +135,19 @@ public struct RedisSession: SessionMachine {
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
         var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
-        if guarding.hold != nil { goOn(&output, at: now) }
+        if wasHolding { goOn(&output, at: now) }
         return output
     }
 
     /// A reply has come, and with it perhaps the place that a held command waits for.
     private mutating func goOn(_ output: inout SessionOutput, at now: Instant) {
+        guard opaque == nil else {
+            // Nothing is looked at any more, so nothing waits.
+            var held = ByteBuffer()
+            _ = requests.join(&held)
+            output.toUpstream = held.readableBytes > 0 ? held : nil
+            return
+        }
         let resumed = resume(at: now)
         output.toUpstream = resumed.toUpstream
         if var answers = resumed.toClient {

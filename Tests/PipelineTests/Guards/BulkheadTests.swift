@@ -39,7 +39,8 @@ import Testing
         #expect(session.client(get) == "")
         #expect(session.client(String(get.prefix(5))) == "")
         session.upstream(bulk("1-0"))
-        #expect(session.forwardedLater() == add + get + (session.isHolding ? "" : String(get.prefix(5))))
+        #expect(session.forwardedLater() == add + get)
+        #expect(session.client(String(get.dropFirst(5))) == get)
     }
 
     @Test func whoWaitsTooLongIsRefusedInOrder() {
@@ -106,7 +107,8 @@ import Testing
         let guarded = world()
         let session = guarded.connect()
         let large = command("XADD", "orders", "*", "k", String(repeating: "v", count: 5_000))
-        #expect(session.client(add + large + get) == add + get)
+        #expect(session.client(add + String(large.prefix(700))) == add)
+        #expect(session.client(String(large.dropFirst(700)) + get) == get)
         #expect(session.upstream(bulk("1-0")) == bulk("1-0") + full)
     }
 
@@ -156,9 +158,8 @@ import Testing
         let session = guarded.connect()
         #expect(session.client(add + add + get) == add)
         #expect(session.upstream("?what\r\n") == "?what\r\n")
-        guarded.world.advance(milliseconds: 2)
-        session.resume()
-        #expect(session.client(get) == get || session.hasEnded)
         #expect(session.forwardedLater() == add + get)
+        #expect(!session.isHolding)
+        #expect(session.client(get) == get)
     }
 }
