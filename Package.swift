@@ -92,7 +92,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry", "Resilience",
+                "Proxy", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

@@ -122,6 +122,17 @@ public enum MetricCatalog {
     public static let guardedInFlight = MetricFamily(
         "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
 
+    public static let bulkheadLimit = MetricFamily(
+        "tacho_bulkhead_limit", .gauge, "Calls that may be under way at once, where there is a limit.",
+        labels: guardLabels)
+
+    public static let bulkheadWaiting = MetricFamily(
+        "tacho_bulkhead_waiting", .gauge, "Calls that wait for a place among those under way.", labels: guardLabels)
+
+    public static let bulkheadRejected = MetricFamily(
+        "tacho_bulkhead_rejected_total", .counter, "Calls that found no place among those under way in time.",
+        labels: guardLabels)
+
     public static let threshold = MetricFamily(
         "tacho_threshold", .gauge,
         "Parameters of circuit breakers: as learned, as applied, and the operator's least and greatest value.",
@@ -201,7 +212,7 @@ public enum MetricCatalog {
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        threshold, thresholdChanges, anomalyScore,
+        bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,

@@ -2,6 +2,7 @@
 
 from . import jaeger_rules
 from .certificates import Authority
+from .faults import FaultyRelay
 from .entries import injected_context, pairs, stored
 from .metrics import Metrics
 from .nats_client import NatsApp, RawNats, collect, run, until
