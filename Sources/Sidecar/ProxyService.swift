@@ -94,14 +94,9 @@ final class ProxyService: Service {
     }
 
     private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
-        let broker =
-            switch listener.upstream {
-            case .tcp(let host, let port): BrokerAddress(server: host, port: port)
-            case .unix(let path): BrokerAddress(server: path, port: 0)
-            }
-        return ListenerProfile(
+        ListenerProfile(
             number: UInt32(number), name: listener.name, service: configuration.service,
-            system: listener.busProtocol.rawValue, broker: broker, inject: listener.context.inject,
+            system: listener.busProtocol.rawValue, broker: listener.broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options)
@@ -139,5 +134,15 @@ final class ProxyService: Service {
         }
         lines.append("ready")
         StandardOutput.print(lines.joined(separator: "\n"))
+    }
+}
+
+extension ListenerConfiguration {
+    /// How spans call the upstream.
+    var broker: BrokerAddress {
+        switch upstream {
+        case .tcp(let host, let port): BrokerAddress(server: host, port: port)
+        case .unix(let path): BrokerAddress(server: path, port: 0)
+        }
     }
 }

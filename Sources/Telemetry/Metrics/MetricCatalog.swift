@@ -146,6 +146,11 @@ public enum MetricCatalog {
         "tacho_threshold_changes_total", .counter, "Changes of a parameter of circuit breakers.",
         labels: guardLabels + ["parameter", "direction", reason])
 
+    public static let guardRecords = MetricFamily(
+        "tacho_guard_records_total", .counter,
+        "Records of the guards' audit trail: written, overflowed (too many waited), or why they could not be written.",
+        labels: ["outcome"])
+
     public static let anomalyScore = MetricFamily(
         "tacho_anomaly_score", .gauge,
         "How far a signal lies from what is usual for it; what that means depends on "
@@ -219,7 +224,7 @@ public enum MetricCatalog {
         retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
-        exportTime, exportBytes,
+        exportTime, exportBytes, guardRecords,
         buildInfo, logLinesSuppressed, processCPU, processResidentMemory, processOpenDescriptors, processStartTime,
     ]
 
