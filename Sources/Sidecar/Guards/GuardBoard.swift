@@ -84,13 +84,12 @@ final class GuardBoard: Sendable {
                 let events = state.entries[index].beat(
                     tally, now: now, unixSeconds: unixSeconds, using: &state.random)
                 state.parents[cells[index].key.parent, default: ParentWatch()].add(tally)
-                for event in events {
-                    guard let record = state.entries[index].take(event, unixNanoseconds: unixNanoseconds) else {
-                        continue
-                    }
-                    state.history.append(record)
-                    records.append(record)
+                var told = events.compactMap { state.entries[index].take($0, unixNanoseconds: unixNanoseconds) }
+                if let warning = state.entries[index].watchConsumers(now: now, unixNanoseconds: unixNanoseconds) {
+                    told.append(warning)
                 }
+                for record in told { state.history.append(record) }
+                records += told
             }
             state.beats += 1
             if state.beats.isMultiple(of: UInt64(KeyGuard.beatsPerSecond)) {
