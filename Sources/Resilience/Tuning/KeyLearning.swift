@@ -44,6 +44,9 @@ public struct KeyLearning: Sendable {
         /// Of the 95 % latency.
         public var latency = 0.0
 
+        /// Nothing unusual.
+        public init() {}
+
         /// One of them is a warning.
         public var isWarning: Bool { max(failures, latency) >= EnvelopeDetector.warning }
     }
