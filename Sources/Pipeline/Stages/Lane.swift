@@ -79,6 +79,7 @@ public final class Lane {
     var identifiers: IdentifierSource
     var routes = RouteTable()
     var busDescriptors = BusDescriptors()
+    var hopDescriptors = HopDescriptors()
     /// Empty between calls; kept so that a settlement needs no new memory.
     var endedDeliveries: [OpenDelivery] = []
     /// The same for the messages of a reply.
