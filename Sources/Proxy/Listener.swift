@@ -17,11 +17,15 @@ public struct ListenerSettings: Sendable {
     public var tls: TLSContexts?
     /// Whether servers that the upstream names stand in for it when it cannot be reached.
     public var followsCluster: Bool
+    /// Opens a connection to the embedded log, where the upstream is that: the end that speaks for the client, which
+    /// reads nothing before it is told to.
+    public var embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)?
 
     /// Without TLS and stand-ins, unless they are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
-        tls: TLSContexts? = nil, followsCluster: Bool = false
+        tls: TLSContexts? = nil, followsCluster: Bool = false,
+        embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil
     ) {
         self.profile = profile
         self.listen = listen
@@ -29,6 +33,7 @@ public struct ListenerSettings: Sendable {
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
         self.tls = tls
         self.followsCluster = followsCluster
+        self.embedded = embedded
     }
 }
 
@@ -82,6 +87,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             return try await bootstrap.bind(host: host, port: port).get()
         case .unix(let path):
             return try await bootstrap.bind(unixDomainSocketPath: path).get()
+        case .embedded:
+            throw IOError(errnoCode: addressNotAvailableCode, reason: "bind")
         }
     }
 
@@ -165,6 +172,9 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             return bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
         case .unix(let path):
             return bootstrap.connect(unixDomainSocketPath: path)
+        case .embedded:
+            return settings.embedded?(loop)
+                ?? loop.makeFailedFuture(IOError(errnoCode: connectionRefusedCode, reason: "connect"))
         }
     }
 

@@ -18,8 +18,13 @@ struct DetectCommand: ParsableCommand {
     @Argument(help: "The CSV file; - for standard input.")
     var file: String
 
-    @Option(name: .shortAndLong, help: "How to print: csv, json (one array) or ndjson (one object per line).")
-    var output = SeriesOutput.csv
+    @Option(
+        name: .shortAndLong, help: "How to print: csv, json (one array) or ndjson (one object per line).",
+        transform: { text in
+            if let format = ScoredSeriesWriter.Format(rawValue: text) { return format }
+            throw ValidationError("expected csv, json or ndjson")
+        })
+    var output = ScoredSeriesWriter.Format.csv
 
     @Option(
         help: ArgumentHelp(
@@ -35,25 +40,23 @@ struct DetectCommand: ParsableCommand {
 
     func run() throws {
         let source = file == "-" ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC)
-        guard source >= 0 else { throw DetectFailure("cannot read \(file): \(String(cString: strerror(errno)))") }
+        guard source >= 0 else { throw DetectFailure.system("read \(file)") }
         var decoder = SeriesDecoder()
         var detector = EnvelopeDetector(resolution: resolution)
-        var writer = ScoredSeriesWriter(output.format)
+        var writer = ScoredSeriesWriter(output)
         var chunk = [UInt8](repeating: 0, count: 256 << 10)
-        var count = 0
-        repeat {
-            count = read(source, &chunk, chunk.count)
-            guard count >= 0 else {
-                if errno == EINTR { continue }
-                throw DetectFailure("cannot read \(file): \(String(cString: strerror(errno)))")
-            }
+        while true {
+            let count = read(source, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count >= 0 else { throw DetectFailure.system("read \(file)") }
             if count == 0 { decoder.finish() } else { decoder.append(chunk[..<count]) }
             // What was scored before a bad row is still good.
             let problem = score(&decoder, &detector, &writer)
             if count == 0, problem == nil { writer.finish() }
             try flush(&writer)
-            if let problem { throw DetectFailure("\(file == "-" ? "standard input" : file): \(problem)") }
-        } while count != 0
+            if let problem { throw DetectFailure(description: "\(file == "-" ? "standard input" : file): \(problem)") }
+            if count == 0 { break }
+        }
         if detector.skipped > 0 {
             StandardError.print(
                 "tacho: \(detector.skipped) rows were not scored: not finite, or not later than the row before")
@@ -78,25 +81,10 @@ struct DetectCommand: ParsableCommand {
         while written < writer.bytes.count {
             let count = writer.bytes[written...].withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else {
-                throw DetectFailure("cannot write to standard output: \(String(cString: strerror(errno)))")
-            }
+            guard count >= 0 else { throw DetectFailure.system("write to standard output") }
             written += count
         }
         writer.clear()
-    }
-}
-
-/// How a scored series is printed.
-enum SeriesOutput: String, ExpressibleByArgument, CaseIterable {
-    case csv, json, ndjson
-
-    var format: ScoredSeriesWriter.Format {
-        switch self {
-        case .csv: .csv
-        case .json: .json
-        case .ndjson: .ndjson
-        }
     }
 }
 
@@ -104,5 +92,8 @@ enum SeriesOutput: String, ExpressibleByArgument, CaseIterable {
 private struct DetectFailure: Error, CustomStringConvertible {
     let description: String
 
-    init(_ description: String) { self.description = description }
+    /// What the system says of the last call.
+    static func system(_ action: String) -> DetectFailure {
+        DetectFailure(description: "cannot \(action): \(String(cString: strerror(errno)))")
+    }
 }

@@ -74,10 +74,9 @@ import Testing
         let newer = Self.state(saved: 3_000)
         store.save([StoredKey(key: "redis/orders/publish", state: newer)])
         store.flush()
-        #expect(
-            place.store().load() == [
-                StoredKey(key: "redis/orders/publish", state: newer), StoredKey(key: "ü,\"'", state: second),
-            ])
+        let loaded = place.store().load()
+        #expect(loaded.map(\.key) == ["redis/orders/publish", "ü,\"'"])
+        #expect(loaded.map(\.state.bytes) == [newer.bytes, second.bytes])
         #expect(store.statistics.statesWritten == 3 && store.statistics.failing == nil)
         #expect(place.told.isEmpty)
     }
@@ -145,6 +144,7 @@ import Testing
         #expect(store.statistics.recordsLost == [.cannotOpen: 3] && store.statistics.failing == .cannotOpen)
         #expect(throws: StoreFailure.self) { try store.history(limit: 1) }
         try FileManager.default.removeItem(atPath: place.directory)
+        place.now.store(31_000_000_000, ordering: .relaxed)
         store.record([Self.record("a", 2)])
         store.flush()
         #expect(store.statistics.recordsWritten == 1 && store.statistics.failing == nil)
@@ -178,6 +178,7 @@ import Testing
         store.flush()
         #expect(store.statistics.recordsLost == [.diskFull: 2_000])
         #expect(store.statistics.failing == .diskFull)
+        place.now.store(31_000_000_000, ordering: .relaxed)
         store.record([Self.record("a", 3)])
         store.flush()
         #expect(try store.history(limit: 100).count == 2)

@@ -46,20 +46,21 @@ enum ContextFields {
         }
     }
 
+    /// The id of the cause, as its own bus shows it: a message of another bus has no entry id.
     private static func append(_ causation: MessageID, to bytes: inout [UInt8]) {
+        let (first, second): (UInt64, UInt64?)
         switch causation {
+        case .streamEntry(let milliseconds, let sequence): (first, second) = (milliseconds, sequence)
+        case .sequence(let sequence): (first, second) = (sequence, nil)
         case .none, .anonymous: return
-        case .streamEntry(let milliseconds, let sequence):
-            RESPWriter.appendBulk(causationName, to: &bytes)
-            let count = digitCount(milliseconds) + 1 + digitCount(sequence)
-            RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
-            append(decimal: milliseconds, to: &bytes)
+        }
+        RESPWriter.appendBulk(causationName, to: &bytes)
+        let count = digitCount(first) + (second.map { 1 + digitCount($0) } ?? 0)
+        RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
+        append(decimal: first, to: &bytes)
+        if let second {
             bytes.append(UInt8(ascii: "-"))
-            append(decimal: sequence, to: &bytes)
-        case .sequence(let sequence):
-            RESPWriter.appendBulk(causationName, to: &bytes)
-            RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: digitCount(sequence), to: &bytes)
-            append(decimal: sequence, to: &bytes)
+            append(decimal: second, to: &bytes)
         }
         bytes.append(contentsOf: lineEnd)
     }

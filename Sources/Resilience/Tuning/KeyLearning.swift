@@ -35,7 +35,7 @@ public struct KeyLearning: Sendable {
     private var tenSeconds = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
     private var seconds = 0
     private var warnedUntil: UInt64 = 0
-    private var slowQuantile: Double?
+    var slowQuantile: Double?
 
     /// What detector B says of the minute that has just passed, 0 to 1.
     public struct AnomalyScores: Sendable, Hashable {

@@ -89,8 +89,6 @@ public enum ThresholdActor: String, Sendable, Hashable, CaseIterable {
     case `operator`
     /// The tuner, which took back a change that had made things worse.
     case rollback
-    /// Time: what was learned long ago counts less.
-    case age
 }
 
 /// What a change does to the breaker.

@@ -1,5 +1,6 @@
 import Pipeline
 import Resilience
+import Synchronization
 import Telemetry
 
 extension GuardBoard {
@@ -36,6 +37,7 @@ extension GuardEntry {
         addThresholds(labels, to: &samples)
         samples.set(MetricCatalog.anomalyScore, labels + ["error_deviation"], value: keyGuard.reading.errorScore)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency_deviation"], value: keyGuard.reading.latencyScore)
+        let scores = keyGuard.learning.scores
         samples.set(MetricCatalog.anomalyScore, labels + ["failures"], value: scores.failures)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency"], value: scores.latency)
     }

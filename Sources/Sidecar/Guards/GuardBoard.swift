@@ -1,3 +1,4 @@
+import GuardStore
 import Pipeline
 import Resilience
 import Synchronization
@@ -14,27 +15,64 @@ final class GuardBoard: Sendable {
         var history = GuardHistory()
         var random = SystemRandomNumberGenerator()
         var beats: UInt64 = 0
+        /// What was learned before the process began, by stored key; taken when the key shows itself.
+        /// When the first beat was, by the wall clock.
+        var beganUnixSeconds: Double?
+        var remembered: [String: LearnedState] = [:]
     }
 
     let table: GuardTable
     let policy: GuardPolicy
     let state = Mutex(State())
+    /// Where the audit trail is kept beyond memory; nil where nothing is kept.
+    let store: ThresholdStore?
 
-    init(table: GuardTable, policy: GuardPolicy) {
+    private static let beatsBetweenSaves: UInt64 = 600
+
+    init(table: GuardTable, policy: GuardPolicy, store: ThresholdStore?) {
+        self.store = store
         self.table = table
         self.policy = policy
+    }
+
+    /// Takes up what was learned before; called once, before there is traffic. Waits for the disk.
+    func remember() {
+        guard let store else { return }
+        let stored = store.load()
+        state.withLock { state in
+            for key in stored { state.remembered[key.key] = key.state }
+        }
+    }
+
+    /// When the first beat was, by the wall clock; nil before it.
+    var beganUnixSeconds: Double? { state.withLock { $0.beganUnixSeconds } }
+
+    /// Has what was learned written soon.
+    func save(unixNanoseconds: UInt64) {
+        guard let store, policy.mode != .fixed else { return }
+        let unixSeconds = Double(unixNanoseconds) / 1e9
+        store.save(
+            state.withLock { state in
+                state.entries.map { entry in
+                    StoredKey(
+                        key: entry.cell.key.storedName,
+                        state: entry.keyGuard.learning.state(savedUnixSeconds: unixSeconds))
+                }
+            })
     }
 
     /// One beat of all guards. Returns what people may want to read.
     func beat(now: UInt64, unixNanoseconds: UInt64) -> [GuardRecord] {
         let cells = table.cells
         let unixSeconds = Double(unixNanoseconds) / 1e9
-        return state.withLock { state in
+        let (records, mustSave) = state.withLock { state in
+            if state.beganUnixSeconds == nil { state.beganUnixSeconds = unixSeconds }
             for cell in cells.dropFirst(state.entries.count) {
                 let parent = state.parents[cell.key.parent].flatMap { ParentBaseline($0.baseline) }
                 state.entries.append(
                     GuardEntry(
-                        cell: cell, policy: policy, parent: parent, now: now,
+                        cell: cell, policy: policy, parent: parent,
+                        resuming: state.remembered.removeValue(forKey: cell.key.storedName), now: now,
                         unixNanoseconds: unixNanoseconds))
             }
             var records: [GuardRecord] = []
@@ -55,8 +93,11 @@ final class GuardBoard: Sendable {
             if state.beats.isMultiple(of: UInt64(KeyGuard.beatsPerSecond)) {
                 for key in state.parents.keys { state.parents[key]?.endSecond(now: now) }
             }
-            return records
+            return (records, state.beats.isMultiple(of: Self.beatsBetweenSaves))
         }
+        store?.record(records.compactMap(\.audit))
+        if mustSave { save(unixNanoseconds: unixNanoseconds) }
+        return records
     }
 
     /// An operator's word about one breaker; nil lets it decide again.
@@ -96,6 +137,11 @@ final class GuardBoard: Sendable {
         guard let index = found.first else { throw .unknown }
         return index
     }
+}
+
+extension GuardKey {
+    /// By what the guard is found again after a restart.
+    var storedName: String { "\(listenerName) \(name)" }
 }
 
 /// What is usual for all keys of one operation together.

@@ -8,7 +8,6 @@ struct GuardEntry {
     private(set) var keyGuard: KeyGuard
     private(set) var transitions: [Transition: UInt64] = [:]
     private(set) var changes: [Change: UInt64] = [:]
-    private(set) var scores = KeyLearning.AnomalyScores()
     private(set) var totals = CallTotals()
     private var stateBeganAt: UInt64
     private var stateReason: TransitionReason?
@@ -96,9 +95,10 @@ struct GuardEntry {
                 changes[Change(parameter: change.parameter, direction: change.direction, reason: reason), default: 0] +=
                     1
             }
-            return GuardRecord(unixNanoseconds: unixNanoseconds, key: cell.key, what: .threshold(change))
+            return GuardRecord(
+                unixNanoseconds: unixNanoseconds, key: cell.key, what: .threshold(change),
+                parameters: keyGuard.learning.tuner.applied)
         case .scored(let scores):
-            self.scores = scores
             return scores.isWarning
                 ? GuardRecord(
                     unixNanoseconds: unixNanoseconds, key: cell.key,

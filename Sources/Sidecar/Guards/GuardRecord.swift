@@ -1,3 +1,4 @@
+import GuardStore
 import Pipeline
 import Resilience
 import Telemetry
@@ -13,6 +14,14 @@ struct GuardRecord: Sendable {
     var unixNanoseconds: UInt64
     var key: GuardKey
     var what: What
+    /// The set that a change of a threshold led to.
+    var parameters: BreakerParameters?
+
+    /// What is kept on disk: changes of thresholds. States are in the log and in memory.
+    var audit: AuditRecord? {
+        guard case .threshold(let change) = what else { return nil }
+        return AuditRecord(key: key.storedName, change: change, parameters: change.isRefused ? nil : parameters)
+    }
 
     var view: GuardRecordView {
         let time = UTCTime.text(unixNanoseconds: unixNanoseconds, .milliseconds)

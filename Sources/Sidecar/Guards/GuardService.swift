@@ -1,4 +1,5 @@
 import Glibc
+import GuardStore
 import Logging
 import NIOCore
 import NIOPosix
@@ -18,6 +19,7 @@ final class GuardService: Service {
     }
 
     func run() async throws {
+        board.remember()
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let interval = TimeAmount.nanoseconds(Int64(KeyGuard.beatNanoseconds))
         let beating = group.next().scheduleRepeatedTask(initialDelay: interval, delay: interval) { [self] _ in
@@ -25,6 +27,7 @@ final class GuardService: Service {
         }
         try? await gracefulShutdown()
         beating.cancel()
+        board.save(unixNanoseconds: Self.clock(CLOCK_REALTIME))
         try await group.shutdownGracefully()
     }
 
@@ -42,6 +45,21 @@ final class GuardService: Service {
 }
 
 extension Logger {
+    /// What has become of the disk that learned thresholds are kept on.
+    func log(_ event: ThresholdStore.Event) {
+        switch event {
+        case .failed(let failure):
+            warning("what breakers learn is not kept", metadata: ["reason": "\(failure)"])
+        case .recovered:
+            notice("what breakers learn is kept again")
+        case .setAside(let path):
+            warning(
+                "the file of learned thresholds was damaged; learning begins anew", metadata: ["set_aside": "\(path)"])
+        case .unreadable(let count):
+            notice("learned thresholds of another version are not used", metadata: ["breakers": "\(count)"])
+        }
+    }
+
     /// States and warnings are for people; changed thresholds are many, and in the audit trail.
     func log(_ record: GuardRecord) {
         var metadata: Logger.Metadata = ["listener": "\(record.key.listenerName)", "breaker": "\(record.key.name)"]
