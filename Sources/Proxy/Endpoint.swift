@@ -30,6 +30,8 @@ public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
 public enum ProxyEvent: Sendable {
     case sessionOpaque(listener: String, client: String, reason: String)
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
+    /// Another server of the same cluster took a client instead of the configured upstream.
+    case upstreamReplaced(listener: String, upstream: String, standIn: String, reason: String)
     /// A connection ended while the client waited for replies.
     case upstreamLost(listener: String, upstream: String)
     /// A TLS handshake failed; `peer` is the client's address or the upstream's.

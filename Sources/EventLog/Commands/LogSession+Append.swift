@@ -8,9 +8,8 @@ extension LogSession {
             existing = try createStream(request.key, now: now)
         }
         guard let stream = existing else { return .failed(Self.tooManyStreams) }
-        if let mark = request.idempotency, let id = try repeated(mark, request.fields, in: stream, now: now) {
-            return .appended(id, isDuplicate: true)
-        }
+        let mark = DuplicateMark(request, in: stream)
+        if let mark, let id = try original(mark, in: stream, now: now) { return .appended(id, isDuplicate: true) }
         let id: StreamID
         switch Self.nextID(request.id, after: stream.lastID, now: now) {
         case .success(let next): id = next
@@ -18,7 +17,7 @@ extension LogSession {
         }
         guard stream.lastOffset < StreamState.offsetMax else { return .failed(.idsExhausted) }
         try insert(request.fields, id: id, into: stream, now: now)
-        if let mark = request.idempotency { try remember(mark, request.fields, id: id, in: stream, now: now) }
+        if let mark { try remember(mark, id: id, in: stream, now: now) }
         if let trim = request.trim { _ = try self.trim(stream, trim, request.references) }
         return .appended(id, isDuplicate: false)
     }

@@ -40,6 +40,7 @@ extension LogSession {
         let given = request.deliveredAtUnixMilliseconds ?? now
         pending.deliveredMilliseconds = (0...now).contains(given) ? given : now
         pending.dueMilliseconds = nil
+        pending.isWaiting = false
         if let deliveries = request.deliveries {
             pending.deliveries = deliveries
         } else if !request.idsOnly {
@@ -74,6 +75,7 @@ extension LogSession {
             pending.consumer = try seenConsumer(request.consumer, of: group, now: now).number
             pending.deliveredMilliseconds = now
             pending.dueMilliseconds = nil
+            pending.isWaiting = false
             if !request.idsOnly { pending.deliveries += 1 }
             try write(pending, of: group)
             revise(stream)

@@ -11,7 +11,9 @@ struct EventRow {
 /// Writing events, and finding them by id, offset and time.
 extension LogSession {
     /// Writes an event behind the last one of its stream. The id is checked already.
-    func insert(_ fields: EventFields, id: StreamID, into stream: StreamState, now: Int64) throws(SQLiteError) {
+    func insert(
+        _ fields: EventFields, id: StreamID, into stream: StreamState, flags: Int64 = 0, now: Int64
+    ) throws(SQLiteError) {
         // Bisection by time needs times that never go back, whatever the clock does.
         let appended = max(now, stream.appendedMilliseconds)
         let offset = stream.lastOffset + 1
@@ -19,10 +21,17 @@ extension LogSession {
             offset: offset, id: id, appendedMilliseconds: appended, fields: fields.encoded)
         let hash = ChainHash.link(previous: stream.headHash, digest: digest)
         let position = counters.position + 1
+        var flags = Int64(fields.count) << EventFlags.countShift | flags
+        var stored = fields.encoded
+        if let least = stream.settings?.compressionBytesMin, stored.count >= least,
+            let compressed = FieldCompression.compress(stored)
+        {
+            stored = compressed
+            flags |= EventFlags.compressed
+        }
         let row = stream.row(offset)
         try statement(.insertEvent).bind(1, row).bind(2, id.milliseconds).bind(3, id.sequence).bind(4, position)
-            .bind(5, appended).bind(6, Int64(fields.count) << EventFlags.countShift).bind(7, hash)
-            .bind(8, fields.encoded).run()
+            .bind(5, appended).bind(6, flags).bind(7, hash).bind(8, stored).run()
         try index(fields, row: row, position: position)
 
         counters.position = position
@@ -32,15 +41,22 @@ extension LogSession {
         stream.lastID = id
         stream.entriesAdded += 1
         stream.length += 1
-        stream.bytes += Int64(fields.encoded.count)
+        stream.bytes += Int64(stored.count)
         revise(stream)
         changedKeys.insert(stream.name)
     }
 
     /// What a row of `eventsFrom`, `eventsUpTo` or `event` says.
-    func eventRow(_ row: SQLiteStatement) -> EventRow {
+    func eventRow(_ row: SQLiteStatement) throws(SQLiteError) -> EventRow {
         let flags = row.integer(4)
-        let fields = EventFields(trustedEncoded: row.blob(5), count: Int(flags >> EventFlags.countShift))
+        let stored: [UInt8]? =
+            flags & EventFlags.compressed == 0
+            ? row.blob(5) : row.withBlob(5, { FieldCompression.decompress($0) })
+        guard let stored else {
+            // SQLITE_CORRUPT: what is on disk is not what was written.
+            throw SQLiteError(code: 11, message: "the fields of event row \(row.integer(0)) cannot be decompressed")
+        }
+        let fields = EventFields(trustedEncoded: stored, count: Int(flags >> EventFlags.countShift))
         return EventRow(
             row: row.integer(0), id: StreamID(row.unsigned(1), row.unsigned(2)), appendedMilliseconds: row.integer(3),
             flags: flags, fields: fields, hash: row.blob(6))
@@ -51,7 +67,7 @@ extension LogSession {
         let found = try statement(.event).bind(1, row)
         guard try found.step() else { return nil }
         defer { found.reset() }
-        return eventRow(found)
+        return try eventRow(found)
     }
 
     /// Where an event with this id lies, if there is one.

@@ -108,7 +108,7 @@ extension LogSession {
         let rows = try statement(.eventsFrom).bind(1, start.row).bind(2, stream.rows.upperBound)
         defer { rows.reset() }
         while entries.count < request.count ?? .max, try rows.step() {
-            let event = eventRow(rows)
+            let event = try eventRow(rows)
             try advance(group, to: event.id)
             if !request.acknowledges {
                 try write(

@@ -29,7 +29,7 @@ extension LogSession {
         stream.idempotencySeconds = Int(row.integer(16))
         stream.idempotencySize = Int(row.integer(17))
         stream.duplicates = row.integer(18)
-        stream.options = row.optionalBlob(19)
+        stream.settings = row.optionalBlob(19).map { StreamSettings(encoded: $0) }
         streams[name] = stream
         return stream
     }

@@ -9,6 +9,8 @@ struct PendingRow {
     var row: Int64
     /// When the lease ends, or the delay of a nack; nil for ever.
     var dueMilliseconds: Int64?
+    /// Given back, and waiting to be due; not in anybody's hands.
+    var isWaiting = false
 }
 
 /// The pending lists of groups, and the commands that only look at them.
@@ -34,11 +36,12 @@ extension LogSession {
         return found
     }
 
-    private func pendingRow(_ row: SQLiteStatement) -> PendingRow {
+    /// What a row of the statements on `pending` says.
+    func pendingRow(_ row: SQLiteStatement) -> PendingRow {
         PendingRow(
             id: StreamID(unordered(row.integer(0)), unordered(row.integer(1))), consumer: row.integer(2),
             deliveredMilliseconds: row.integer(3), deliveries: row.integer(4), row: row.integer(5),
-            dueMilliseconds: row.optionalInteger(6))
+            dueMilliseconds: row.optionalInteger(6), isWaiting: row.integer(7) != 0)
     }
 
     /// Writes a delivery, new or changed.
@@ -46,7 +49,8 @@ extension LogSession {
         try statement(.upsertPending).bind(1, group.number)
             .bind(2, ordered(pending.id.milliseconds)).bind(3, ordered(pending.id.sequence))
             .bind(4, pending.consumer).bind(5, pending.deliveredMilliseconds).bind(6, pending.deliveries)
-            .bind(7, pending.row).bind(8, pending.dueMilliseconds).run()
+            .bind(7, pending.row).bind(8, pending.dueMilliseconds)
+            .bind(9, Int64(pending.isWaiting ? 1 : 0)).run()
     }
 
     /// Takes a delivery away; false when there was none.

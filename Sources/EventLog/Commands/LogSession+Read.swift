@@ -20,7 +20,7 @@ extension LogSession {
         let rows = try statement(.eventsFrom).bind(1, start.row).bind(2, stream.rows.upperBound)
         defer { rows.reset() }
         while entries.count < limit ?? .max, try rows.step() {
-            let event = eventRow(rows)
+            let event = try eventRow(rows)
             guard event.id <= upper else { break }
             entries.append(StreamEntry(id: event.id, fields: event.fields))
         }
@@ -36,7 +36,7 @@ extension LogSession {
         let rows = try statement(.eventsUpTo).bind(1, stream.rows.lowerBound).bind(2, start)
         defer { rows.reset() }
         while entries.count < limit ?? .max, try rows.step() {
-            let event = eventRow(rows)
+            let event = try eventRow(rows)
             guard event.id >= lower else { break }
             entries.append(StreamEntry(id: event.id, fields: event.fields))
         }

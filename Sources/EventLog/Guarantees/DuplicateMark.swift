@@ -1,11 +1,11 @@
-import Crypto
-
 /// What makes two appends the same event, shortened to what is stored.
 struct DuplicateMark {
     /// Marks of one scope push each other out when there are too many: a producer, all CloudEvents, one field.
     var scope: UInt64
     /// 128 bits of SHA-256 over the scope's name and the mark, so that neither can be chosen to meet another's.
     var key: [UInt8]
+    /// For how long.
+    var window = DuplicateWindow(milliseconds: 0, sizeMax: 0)
 
     /// Who gives the marks.
     enum Scope: UInt8 {
@@ -19,7 +19,7 @@ struct DuplicateMark {
         case field = 4
     }
 
-    init(_ kind: Scope, name: [UInt8], mark: [UInt8]) {
+    private init(_ kind: Scope, name: [UInt8], mark: [UInt8]) {
         // Own ids and made marks of one producer share its window, as they share Redis's.
         let window: Scope = kind == .producerFields ? .producer : kind
         scope = IndexedKeys.hash([window.rawValue] + name)
@@ -31,13 +31,35 @@ struct DuplicateMark {
         key = Array(hash.finalize().prefix(16))
     }
 
-    /// The mark of an idempotent XADD.
-    init(_ idempotency: StreamAppend.Idempotency, _ fields: EventFields) {
-        switch idempotency.mark {
-        case .given(let mark): self.init(.producer, name: idempotency.producer, mark: mark)
-        case .fields: self.init(.producerFields, name: idempotency.producer, mark: fields.encoded)
+    /// The mark of an append: the producer's own, or what the stream's settings look at; nil when it has none.
+    init?(_ append: StreamAppend, in stream: StreamState) {
+        if let idempotency = append.idempotency {
+            switch idempotency.mark {
+            case .given(let mark): self.init(.producer, name: idempotency.producer, mark: mark)
+            case .fields: self.init(.producerFields, name: idempotency.producer, mark: append.fields.encoded)
+            }
+            window = stream.idempotencyWindow
+            return
         }
+        guard let settings = stream.settings else { return nil }
+        switch settings.deduplication {
+        case .none: return nil
+        case .cloudEvents:
+            guard let source = append.fields.value(of: Self.source), let id = append.fields.value(of: Self.id) else {
+                return nil
+            }
+            // The length of the source goes in too, so that no other pair of texts reads the same.
+            self.init(.cloudEvent, name: [], mark: Array("\(source.count) ".utf8) + source + id)
+        case .field(let name):
+            guard let value = append.fields.value(of: name) else { return nil }
+            self.init(.field, name: name, mark: Array(value))
+        }
+        window = DuplicateWindow(
+            milliseconds: settings.deduplicationMilliseconds, sizeMax: settings.deduplicationSizeMax)
     }
+
+    private static let source = Array("ce_source".utf8)
+    private static let id = Array("ce_id".utf8)
 }
 
 /// How long and how many marks are remembered; the number is the stronger.
@@ -48,25 +70,11 @@ struct DuplicateWindow: Equatable {
 
 /// Recognising repeated appends.
 extension LogSession {
-    /// The id that an idempotent XADD got the first time; nil when it is new. Counts the repetition.
-    func repeated(
-        _ idempotency: StreamAppend.Idempotency, _ fields: EventFields, in stream: StreamState, now: Int64
-    ) throws(SQLiteError) -> StreamID? {
-        try original(DuplicateMark(idempotency, fields), in: stream, stream.idempotencyWindow, now: now)
-    }
-
-    /// Remembers an idempotent XADD.
-    func remember(
-        _ idempotency: StreamAppend.Idempotency, _ fields: EventFields, id: StreamID, in stream: StreamState,
-        now: Int64
-    ) throws(SQLiteError) {
-        try remember(DuplicateMark(idempotency, fields), id: id, in: stream, stream.idempotencyWindow, now: now)
-    }
-
     /// Where the first event with this mark went, if that is still known.
     func original(
-        _ mark: DuplicateMark, in stream: StreamState, _ window: DuplicateWindow, now: Int64
+        _ mark: DuplicateMark, in stream: StreamState, now: Int64
     ) throws(SQLiteError) -> StreamID? {
+        let window = mark.window
         let row = try statement(.findMark).bind(1, stream.number).bind(2, mark.scope).bind(3, mark.key)
         guard try row.step() else { return nil }
         defer { row.reset() }
@@ -78,8 +86,9 @@ extension LogSession {
 
     /// Remembers where the first event with this mark went, and forgets what the window no longer holds.
     func remember(
-        _ mark: DuplicateMark, id: StreamID, in stream: StreamState, _ window: DuplicateWindow, now: Int64
+        _ mark: DuplicateMark, id: StreamID, in stream: StreamState, now: Int64
     ) throws(SQLiteError) {
+        let window = mark.window
         let newest = try statement(.newestMark).bind(1, stream.number).bind(2, mark.scope)
         let ordinal = try newest.step() ? newest.integer(0) + 1 : 1
         newest.reset()

@@ -41,6 +41,23 @@ public final class DurableLog: StreamStore, Sendable {
         observers.add(observer)
     }
 
+    /// Does `work` in the next transaction, and answers after it. Refuses at once when the queue is full.
+    func write<Value: Sendable>(
+        _ answer: @escaping Answer<Value>,
+        _ work: @escaping @Sendable (LogSession) throws(SQLiteError) -> Value
+    ) {
+        let job = WriteJob.call(
+            perform: { session throws(SQLiteError) in
+                let value = try work(session)
+                return { answer(.success(value)) }
+            }, fail: { answer(.failure($0)) })
+        switch queue.offer(job, limit: limits.waitingMax) {
+        case .taken: break
+        case .closed: answer(.failure(.closed))
+        case .full(let waiting): answer(.failure(.saturated(waiting: waiting, limit: limits.waitingMax)))
+        }
+    }
+
     /// Requests that wait for the disk now.
     public var waiting: Int { queue.count }
 

@@ -49,6 +49,23 @@ struct LogDatabase: Sendable {
         }
     }
 
+    /// Opens a reader and does `work` in one transaction: all of it sees the same moment.
+    func read<Value>(_ work: (LogSession) throws(SQLiteError) -> Value) throws(LogError) -> Value {
+        let connection = try openReader()
+        do throws(SQLiteError) {
+            guard try connection.integer("PRAGMA application_id") == LogSchema.applicationID else {
+                throw SQLiteError(code: 26, message: "it is no event log")
+            }
+            let session = LogSession(connection)
+            try session.statement(.beginRead).run()
+            let value = try work(session)
+            try session.statement(.commit).run()
+            return value
+        } catch {
+            throw LogError(error, path: path)
+        }
+    }
+
     private func configure(_ connection: SQLiteConnection, cacheBytes: Int) throws(SQLiteError) {
         // A negative size is in KiB (https://sqlite.org/pragma.html#pragma_cache_size).
         try connection.execute("PRAGMA cache_size = -\(cacheBytes >> 10)")

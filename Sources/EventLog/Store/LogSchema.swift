@@ -63,10 +63,17 @@ enum LogSchema {
         CREATE TABLE pending (
             owner INTEGER NOT NULL, ms INTEGER NOT NULL, seq INTEGER NOT NULL, consumer INTEGER NOT NULL,
             delivered_ms INTEGER NOT NULL, deliveries INTEGER NOT NULL, row INTEGER NOT NULL,
-            due_ms INTEGER, story BLOB,
+            due_ms INTEGER, waiting INTEGER NOT NULL, story BLOB,
             PRIMARY KEY (owner, ms, seq)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX pending_due ON pending (owner, due_ms) WHERE due_ms IS NOT NULL;
+
+        CREATE TABLE dead_letter (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, stream BLOB NOT NULL, owner BLOB NOT NULL,
+            ms INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER NOT NULL, reason TEXT NOT NULL,
+            deliveries INTEGER NOT NULL, dead_ms INTEGER NOT NULL, story BLOB NOT NULL,
+            fields BLOB NOT NULL, field_count INTEGER NOT NULL, edited INTEGER NOT NULL DEFAULT 0
+        ) STRICT;
 
         CREATE TABLE mark (
             stream INTEGER NOT NULL, scope INTEGER NOT NULL, key BLOB NOT NULL, ordinal INTEGER NOT NULL,

@@ -142,7 +142,7 @@ final class LogSession {
             .bind(11, stream.lastOffset).bind(12, stream.appendedMilliseconds).bind(13, stream.headHash)
             .bind(14, stream.anchorOffset).bind(15, stream.anchorHash)
             .bind(16, Int64(stream.idempotencySeconds)).bind(17, Int64(stream.idempotencySize))
-            .bind(18, stream.duplicates).bind(19, stream.options)
+            .bind(18, stream.duplicates).bind(19, stream.settings?.encoded)
             .run()
         stream.isDirty = false
     }

@@ -14,6 +14,8 @@ enum LogStatement: Int, CaseIterable {
     case findConsumer, consumersOfGroup, insertConsumer, updateConsumer, deleteConsumer, countConsumers
     case upsertPending, findPending, deletePending, deletePendingOfGroup, deletePendingOfConsumer, countPending
     case countPendingOfConsumer, pendingFrom, pendingOfConsumerFrom, pendingPerConsumer, lowestPending, highestPending
+    case duePending, nextDue, addToStory, consumerName
+    case insertDeadLetter, deadLettersAfter, editDeadLetter, deleteDeadLetter
     case findMark, insertMark, deleteMarks, oldestMarks, newestMark, deleteMarksOfStream
 
     var index: Int { rawValue }
@@ -154,11 +156,12 @@ enum LogStatement: Int, CaseIterable {
 
         case .upsertPending:
             """
-            INSERT INTO pending (owner, ms, seq, consumer, delivered_ms, deliveries, row, due_ms)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            INSERT INTO pending (owner, ms, seq, consumer, delivered_ms, deliveries, row, due_ms, waiting)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
             ON CONFLICT (owner, ms, seq) DO UPDATE SET
                 consumer = excluded.consumer, delivered_ms = excluded.delivered_ms,
-                deliveries = excluded.deliveries, due_ms = excluded.due_ms
+                deliveries = excluded.deliveries, due_ms = excluded.due_ms,
+                waiting = excluded.waiting
             """
         case .findPending: Self.pendingColumns + "WHERE owner = ? AND ms = ? AND seq = ?"
         case .deletePending: "DELETE FROM pending WHERE owner = ? AND ms = ? AND seq = ?"
@@ -179,6 +182,29 @@ enum LogStatement: Int, CaseIterable {
         case .lowestPending: "SELECT ms, seq FROM pending WHERE owner = ? ORDER BY ms, seq LIMIT 1"
         case .highestPending: "SELECT ms, seq FROM pending WHERE owner = ? ORDER BY ms DESC, seq DESC LIMIT 1"
 
+        case .duePending: Self.pendingColumns + "WHERE owner = ? AND due_ms <= ? ORDER BY due_ms, ms, seq LIMIT ?"
+        case .nextDue: "SELECT min(due_ms) FROM pending WHERE owner = ? AND due_ms IS NOT NULL"
+        case .addToStory:
+            """
+            UPDATE pending SET story = CAST(coalesce(story, x'') || ?4 AS BLOB)
+            WHERE owner = ?1 AND ms = ?2 AND seq = ?3 AND length(coalesce(story, x'')) < ?5
+            """
+        case .consumerName: "SELECT name FROM consumer WHERE number = ?"
+
+        case .insertDeadLetter:
+            """
+            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields, field_count, story)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                coalesce((SELECT story FROM pending WHERE owner = ?11 AND ms = ?12 AND seq = ?13), x''))
+            """
+        case .deadLettersAfter:
+            """
+            SELECT number, stream, owner, ms, seq, row, reason, deliveries, dead_ms, story, fields, field_count, edited
+            FROM dead_letter WHERE number > ? ORDER BY number
+            """
+        case .editDeadLetter: "UPDATE dead_letter SET fields = ?2, field_count = ?3, edited = 1 WHERE number = ?1"
+        case .deleteDeadLetter: "DELETE FROM dead_letter WHERE number = ?"
+
         case .findMark: "SELECT ms, seq, added_ms FROM mark WHERE stream = ? AND scope = ? AND key = ?"
         case .insertMark:
             """
@@ -196,6 +222,6 @@ enum LogStatement: Int, CaseIterable {
 
     private static let eventColumns = "SELECT row, ms, seq, appended_ms, flags, fields, hash FROM event "
     private static let pendingColumns = """
-        SELECT ms, seq, consumer, delivered_ms, deliveries, row, due_ms FROM pending 
+        SELECT ms, seq, consumer, delivered_ms, deliveries, row, due_ms, waiting FROM pending 
         """ + " "
 }

@@ -32,8 +32,8 @@ final class StreamState {
     var idempotencySize = 100
     /// Appends that were recognised as repetitions.
     var duplicates: Int64 = 0
-    /// Settings of the stream beyond Redis, encoded; nil for none.
-    var options: [UInt8]?
+    /// What it does beyond Redis; nil for nothing.
+    var settings: StreamSettings?
     /// Differs from the table's row.
     var isDirty = false
 

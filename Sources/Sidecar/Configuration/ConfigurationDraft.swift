@@ -1,4 +1,5 @@
 import Proxy
+import Resilience
 
 /// The configuration while its layers are read: defaults, file, environment, command line, each over the one before.
 ///
@@ -81,6 +82,12 @@ struct ConfigurationDraft {
         if listeners.isEmpty, problems.isEmpty {
             report(
                 "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379", at: nil)
+        }
+        for parameter in configuration.resilience.contradictions {
+            let path = "resilience.min.\(parameter.name)"
+            report(
+                "is above resilience.max.\(parameter.name); lower it, or raise that",
+                at: origins[path] ?? origins["resilience.max.\(parameter.name)"], path: path)
         }
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()

@@ -7,6 +7,7 @@ import Telemetry
 enum ConfigurationValue: Sendable, Equatable {
     case text(String)
     case number(Int)
+    case real(Double)
     /// Not set: left to another source of settings.
     case unset
 }
@@ -65,6 +66,28 @@ extension ValueSyntax where Value == Int {
             },
             show: { .number($0) }
         )
+    }
+}
+
+extension ValueSyntax where Value == Double {
+    /// A number, perhaps with a fraction.
+    static func decimal(_ range: ClosedRange<Double>) -> Self {
+        let expected = "a number from \(plain(range.lowerBound)) to \(plain(range.upperBound))"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Double in
+                let isPlain = text.allSatisfy { $0.isASCII && ($0.isNumber || $0 == ".") }
+                guard isPlain, let value = Double(text), range ~= value else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return value
+            },
+            show: { .real($0) }
+        )
+    }
+
+    private static func plain(_ value: Double) -> String {
+        Int(exactly: value).map(String.init) ?? "\(value)"
     }
 }
 

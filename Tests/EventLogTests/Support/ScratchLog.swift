@@ -60,3 +60,37 @@ extension StreamAppend {
         return .append(StreamAppend(key: [UInt8](key), id: id, fields: fields))
     }
 }
+
+/// A log on disk for one test, whose answers are waited for.
+final class ScratchLog {
+    let directory = ScratchDirectory()
+    let log: DurableLog
+
+    init() throws {
+        log = try DurableLog(directory: directory.path, clock: { 0 })
+    }
+
+    deinit {
+        log.close()
+    }
+
+    /// Waits for an answer.
+    func wait<Value: Sendable>(
+        _ ask: (@escaping @Sendable (Result<Value, LogError>) -> Void) -> Void
+    ) throws -> Value {
+        let done = DispatchSemaphore(value: 0)
+        let result = Mutex<Result<Value, LogError>?>(nil)
+        ask { answer in
+            result.withLock { $0 = answer }
+            done.signal()
+        }
+        done.wait()
+        return try result.withLock { $0 }?.get() ?? { throw LogError.closed }()
+    }
+
+    /// Runs SQL behind the log's back.
+    func tamper(_ sql: String) throws {
+        let connection = try SQLiteConnection(path: directory.path + "/events.sqlite", .readWrite)
+        try connection.execute(sql)
+    }
+}
