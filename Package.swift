@@ -18,7 +18,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
-        .package(url: "https://github.com/apple/swift-crypto", from: "4.0.0"),
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
@@ -32,11 +31,15 @@ let package = Package(
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: breakers and their tuning.
+        .target(name: "Resilience", swiftSettings: strict),
+        // PURE: simulated traffic, faults and breakers, to judge ours by.
+        .target(name: "Lab", dependencies: ["Resilience"], swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
             dependencies: [
-                "Wire", "Telemetry",
+                "Wire", "Telemetry", "Resilience",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -54,12 +57,19 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: what guards have learned and changed, in SQLite.
+        .target(
+            name: "GuardStore",
+            dependencies: [
+                "Resilience", "CSQLite", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
         // IO: the embedded event log, and the protocols it is spoken to with.
         .target(
             name: "EventLog",
             dependencies: [
-                "Wire", "CSQLite", "CZstd",
-                .product(name: "Crypto", package: "swift-crypto"),
+                "Wire", "CNettle", "CSQLite", "CZstd",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -95,7 +105,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry",
+                "Proxy", "EventLog", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -110,7 +120,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Sidecar", "Telemetry",
+                "Console", "Lab", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -122,6 +132,7 @@ let package = Package(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
         .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
@@ -139,12 +150,14 @@ let package = Package(
         .target(
             name: "EventLogSupport", dependencies: ["EventLog"], path: "Tests/EventLogSupport", swiftSettings: strict),
 
+        .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+                "Pipeline", "Wire", "Telemetry", "Resilience", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -186,10 +199,12 @@ let package = Package(
         .testTarget(
             name: "SidecarTests",
             dependencies: [
-                "Sidecar", "Pipeline", "Proxy", "Telemetry", .product(name: "Logging", package: "swift-log"),
+                "Sidecar", "Pipeline", "Proxy", "Resilience", "Telemetry",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],

@@ -8,16 +8,43 @@ public struct AdminSources: Sendable {
     let traces: RecentTraces?
     let tap: MessageTap
     let text: TapText
+    let guards: (any GuardAdministration)?
 
-    /// - Parameter traces: nil when recent traces are not kept.
-    public init(traces: RecentTraces?, tap: MessageTap, text: TapText) {
+    /// - Parameters:
+    ///   - traces: nil when recent traces are not kept.
+    ///   - guards: nil when nothing is guarded.
+    public init(
+        traces: RecentTraces?, tap: MessageTap, text: TapText, guards: (any GuardAdministration)? = nil
+    ) {
         self.traces = traces
         self.tap = tap
         self.text = text
+        self.guards = guards
     }
 }
 
-/// `/api/v1`: recent traces, and messages as they pass. It reads and never changes anything.
+extension AdminSources {
+    /// The trace with this id.
+    func trace(_ text: String) throws(GatewayProblem) -> TraceView {
+        guard let id = TraceID(parsing: text) else {
+            throw .badQuery("a trace id has 32 hexadecimal digits and is not all zeros")
+        }
+        guard let trace = try kept().trace(id) else {
+            throw .notFound(
+                "nothing is kept of this trace: it was not sampled, has given way to newer ones, or passed elsewhere")
+        }
+        return trace
+    }
+
+    /// The traces that are kept in memory.
+    func kept() throws(GatewayProblem) -> RecentTraces {
+        guard let traces else { throw .notFound("recent traces are not kept; set traces.keep_spans above 0") }
+        return traces
+    }
+}
+
+/// `/api/v1`: recent traces, and messages as they pass. These read and never change anything; what gives orders is in
+/// `GuardRoutes`.
 struct AdminRoutes: Sendable {
     let sources: AdminSources
     let readiness: Readiness
@@ -29,32 +56,17 @@ struct AdminRoutes: Sendable {
         group.get("traces") { request, _ in try list(request) }
         group.get("traces/{id}") { _, context in try trace(context.parameters.get("id") ?? "") }
         group.get("tap") { request, _ in try tap(request) }
+        GuardRoutes(guards: sources.guards).add(to: group)
     }
 
     private func list(_ request: Request) throws -> Response {
         let query = try AdminQuery(request, known: ["destination", "limit"])
         let limit = try query.number("limit", in: 1...Self.tracesMax, default: 20)
         let destination = try query.glob("destination")
-        return Self.json(TraceList(traces: try kept().list(limit: limit, destination: destination)))
+        return Self.json(TraceList(traces: try sources.kept().list(limit: limit, destination: destination)))
     }
 
-    private func trace(_ text: String) throws -> Response {
-        guard let id = TraceID(parsing: text) else {
-            throw GatewayProblem.badQuery("a trace id has 32 hexadecimal digits and is not all zeros")
-        }
-        guard let trace = try kept().trace(id) else {
-            throw GatewayProblem.notFound(
-                "nothing is kept of this trace: it was not sampled, has given way to newer ones, or passed elsewhere")
-        }
-        return Self.json(trace)
-    }
-
-    private func kept() throws(GatewayProblem) -> RecentTraces {
-        guard let traces = sources.traces else {
-            throw .notFound("recent traces are not kept; set traces.keep_spans above 0")
-        }
-        return traces
-    }
+    private func trace(_ text: String) throws -> Response { Self.json(try sources.trace(text)) }
 
     private func tap(_ request: Request) throws -> Response {
         let query = try AdminQuery(

@@ -190,15 +190,16 @@ def test_a_message_that_fits_just_so_is_left_alone(world, receiver):
     tacho = world.tacho(world.nats("max_payload: 1000"), receiver)
     with RawNats(tacho).connect() as raw:
         raw.send(b"SUB orders 1\r\n")
-        for size in (1000, 900, 700):
+        for size, added in ((1000, []), (950, []), (900, [b"traceparent"]), (700, [b"traceparent", b"correlationid"])):
             raw.publish("orders", b"x" * size)
             delivery = raw.next()
             assert len(delivery.payload) == size
-            assert (delivery.header is None) == (size > 850)
+            lines = (delivery.header or b"").split(b"\r\n")[1:-2]
+            assert [line.partition(b":")[0] for line in lines] == added
         raw.publish("orders", b"x" * 1001)
         assert raw.line() == b"-ERR 'Maximum Payload Violation'\r\n"
-    assert tacho.metrics().sum("tacho_not_injected_messages_total", reason="payload_limit") == 3
-    assert tacho.metrics().sum("tacho_injected_messages_total") == 1
+    assert tacho.metrics().sum("tacho_not_injected_messages_total", reason="too_large") == 3
+    assert tacho.metrics().sum("tacho_injected_messages_total") == 2
 
 
 def test_drip_fed_bytes_in_both_directions(world, nats, receiver):
@@ -207,12 +208,13 @@ def test_drip_fed_bytes_in_both_directions(world, nats, receiver):
     with RawNats(tacho) as raw:
         raw.drip(b'connect {"verbose":false,"headers":true,"no_responders":true}\r\nsub orders.* team 7\r\nPing\r\n')
         assert raw.line() == b"PONG\r\n"
-        raw.drip(b"hpub orders.new reply.to 17 22\r\nNATS/1.0\r\na:b\r\n\r\nhello\r\n")
+        raw.drip(b"hpub orders.new 17 22\r\nNATS/1.0\r\na:b\r\n\r\nhello\r\n")
         delivery = raw.next()
-        assert (delivery.subject, delivery.subscription, delivery.reply) == ("orders.new", "7", "reply.to")
+        assert (delivery.subject, delivery.subscription, delivery.reply) == ("orders.new", "7", None)
         assert delivery.header.startswith(b"NATS/1.0\r\na:b\r\ntraceparent: 00-") and delivery.payload == b"hello"
-        raw.drip(b"PUB orders.new 0\r\n\r\nUNSUB 7\r\nPING\r\n")
+        raw.drip(b"PUB orders.new 0\r\n\r\n")
         assert raw.next().payload == b""
+        raw.drip(b"UNSUB 7\r\nPING\r\n")
         assert raw.line() == b"PONG\r\n"
     view = receiver.wait_for(lambda seen: len(seen.named("process orders.*")) == 2)
     assert {span["messaging.consumer.group.name"] for span in view.named("process orders.*")} == {"team"}

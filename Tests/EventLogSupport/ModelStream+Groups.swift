@@ -9,9 +9,9 @@ extension ModelStream {
     ) -> [StreamEntry]? {
         guard var group = groups[name] else { return nil }
         defer { groups[name] = group }
-        group.consumers[consumer] = now
         switch position {
         case .ownPendingAfter(let id):
+            group.consumers[consumer] = now
             let ids = group.pendingIDs(of: consumer).filter { $0 > id }.prefix(count ?? .max)
             return ids.map { id in
                 guard let entry = entry(id) else { return StreamEntry(id: id, fields: nil) }
@@ -23,6 +23,7 @@ extension ModelStream {
             let last = group.lastDelivered
             let found = entries.filter { $0.id > last }.prefix(count ?? .max)
             guard !found.isEmpty else { return nil }
+            group.consumers[consumer] = now
             for entry in found {
                 advance(&group, to: entry.id)
                 if !acknowledges {

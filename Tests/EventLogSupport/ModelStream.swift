@@ -161,7 +161,7 @@ struct ModelStream {
 
     /// Whether an entry after `id`, or it itself, may have been deleted from the middle.
     private func hasTombstones(from id: StreamID) -> Bool {
-        !entries.isEmpty && maxDeletedID != .zero && id <= maxDeletedID
+        maxDeletedID != .zero && firstID <= maxDeletedID && id <= maxDeletedID && !entries.isEmpty
     }
 
     /// How many entries were ever appended up to this one, where that follows from what the stream keeps.

@@ -156,7 +156,6 @@ public struct StreamModel: Sendable {
     ) throws(StreamError) -> StreamReply {
         if let maxDeletedID, id < maxDeletedID { throw .setIDBelowMaxDeleted }
         guard var stream = streams[key] else { throw .noSuchKey }
-        if id < stream.maxDeletedID { throw .setIDBelowDeleted }
         if let last = stream.entries.last {
             if id < last.id { throw .setIDTooLow }
             if let entriesAdded, Int64(stream.entries.count) > entriesAdded { throw .entriesAddedTooLow }

@@ -49,7 +49,6 @@ extension LogSession {
     ) throws(SQLiteError) -> StreamReply {
         if let maxDeletedID, id < maxDeletedID { return .failed(.setIDBelowMaxDeleted) }
         guard let stream = try stream(key, now: now) else { return .failed(.noSuchKey) }
-        if id < stream.maxDeletedID { return .failed(.setIDBelowDeleted) }
         if let last = try lastPlace(in: stream), id < last.id { return .failed(.setIDTooLow) }
         if let entriesAdded, entriesAdded < stream.length { return .failed(.entriesAddedTooLow) }
         if id != stream.lastID || entriesAdded ?? stream.entriesAdded != stream.entriesAdded { revise(stream) }

@@ -83,12 +83,12 @@ extension LogSession {
         }
         var batches: [StreamBatch] = []
         for ((key, position), group) in zip(request.streams, groups) {
-            let consumer = try seenConsumer(request.consumer, of: group, now: now)
             switch position {
             case .undelivered:
-                let entries = try deliver(request, group, consumer, now: now)
+                let entries = try deliver(request, group, now: now)
                 if !entries.isEmpty { batches.append(StreamBatch(key: key, entries: entries)) }
             case .ownPendingAfter(let id):
+                let consumer = try seenConsumer(request.consumer, of: group, now: now)
                 batches.append(
                     StreamBatch(key: key, entries: try ownPending(after: id, request, group, consumer, now: now)))
             }
@@ -96,13 +96,14 @@ extension LogSession {
         return .streams(batches, positions: request.streams.map { _ in .zero })
     }
 
-    /// Gives a consumer what nobody in the group was given yet.
+    /// Gives a consumer what nobody in the group was given yet. One that gets nothing is not noted, as in Redis 7.0.
     private func deliver(
-        _ request: StreamGroupRead, _ group: GroupState, _ consumer: ConsumerState, now: Int64
+        _ request: StreamGroupRead, _ group: GroupState, now: Int64
     ) throws(SQLiteError) -> [StreamEntry] {
         let stream = group.stream
         guard group.lastID < stream.lastID, let lower = group.lastID.next else { return [] }
         guard let start = try firstPlace(in: stream, { $0.id >= lower }) else { return [] }
+        let consumer = try seenConsumer(request.consumer, of: group, now: now)
         var entries: [StreamEntry] = []
         let rows = try statement(.eventsFrom).bind(1, start.row).bind(2, stream.rows.upperBound)
         defer { rows.reset() }

@@ -14,8 +14,9 @@ extension LogSession {
 
     /// Whether an entry from this id on may have been deleted by name, as far as is remembered.
     func hasGap(after id: StreamID, in stream: StreamState) throws(SQLiteError) -> Bool {
-        guard stream.length > 0, stream.maxDeletedID != .zero else { return false }
-        return id <= stream.maxDeletedID
+        guard stream.length > 0, stream.maxDeletedID != .zero, id <= stream.maxDeletedID else { return false }
+        // What was deleted before the first entry that is left makes no gap between entries.
+        return try firstPlace(in: stream).map { $0.id <= stream.maxDeletedID } ?? false
     }
 
     /// How many entries the stream had seen when this one was its last; nil when not known.

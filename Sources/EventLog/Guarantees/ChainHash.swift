@@ -1,5 +1,3 @@
-import Crypto
-
 /// The chain of hashes in a stream: `hash = SHA-256(hash of the predecessor, digest of the event)`.
 ///
 /// The digest is kept apart from the link so that an event can be deleted and the chain stays whole: its digest takes
@@ -14,7 +12,7 @@ enum ChainHash {
         hash.update(data: Array("tachograph stream 1".utf8))
         update(&hash, UInt64(bitPattern: createdMilliseconds))
         hash.update(data: name)
-        return Array(hash.finalize())
+        return hash.finalize()
     }
 
     /// What an event says: its place, its time and its fields, as they were before compression.
@@ -25,7 +23,7 @@ enum ChainHash {
         update(&hash, id.sequence)
         update(&hash, UInt64(bitPattern: appendedMilliseconds))
         fields.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        return Array(hash.finalize())
+        return hash.finalize()
     }
 
     /// The hash of an event.
@@ -33,7 +31,7 @@ enum ChainHash {
         var hash = SHA256()
         previous.withUnsafeBytes { hash.update(bufferPointer: $0) }
         digest.withUnsafeBytes { hash.update(bufferPointer: $0) }
-        return Array(hash.finalize())
+        return hash.finalize()
     }
 
     private static func update(_ hash: inout SHA256, _ number: UInt64) {

@@ -1,5 +1,3 @@
-import Crypto
-
 /// What makes two appends the same event, shortened to what is stored.
 struct DuplicateMark {
     /// Marks of one scope push each other out when there are too many: a producer, all CloudEvents, one field.

@@ -246,7 +246,8 @@ extension EmbeddedSession {
         case .count(let count): writer.integer(count)
         case .names(let names): writer.bulks(names)
         case .counts(let counts):
-            writer.map(counts.count)
+            // A flat list also in RESP3.
+            writer.array(2 * counts.count)
             for (name, count) in counts {
                 writer.bulk(name)
                 writer.integer(count)

@@ -317,7 +317,7 @@ private struct ReadOptions {
 
     private static func unbalanced(_ asGroup: Bool) -> RedisCommandError {
         RedisCommandError(
-            "ERR Unbalanced '\(asGroup ? "xreadgroup" : "xread")' list of streams: for each stream key an ID or "
+            "ERR Unbalanced \(asGroup ? "XREADGROUP" : "XREAD") list of streams: for each stream key an ID or "
                 + "'\(asGroup ? ">" : "$")' must be specified.")
     }
 

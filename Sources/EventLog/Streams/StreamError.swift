@@ -24,8 +24,6 @@ public enum StreamError: Error, Sendable, Hashable {
     case entriesAddedTooLow
     /// XSETID below the MAXDELETEDID given with it.
     case setIDBelowMaxDeleted
-    /// XSETID below the id of a deleted entry.
-    case setIDBelowDeleted
     /// The store cannot do it now: disk full, read only, closing. `reason` is for people.
     case unavailable(reason: String)
 
@@ -51,7 +49,6 @@ public enum StreamError: Error, Sendable, Hashable {
         case .entriesAddedTooLow:
             "ERR The entries_added specified in XSETID is smaller than the target stream length"
         case .setIDBelowMaxDeleted: "ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id"
-        case .setIDBelowDeleted: "ERR The ID specified in XSETID is smaller than current max_deleted_entry_id"
         case .unavailable(let reason): "MISCONF The event log cannot take this command: \(reason)"
         }
     }

@@ -63,6 +63,16 @@ struct NATSContextHeaders {
         conversationRange.map { ContextNames.text(bytes, $0) }
     }
 
+    /// Whether these headers name a message that may have caused this one.
+    func mention(of cause: Cause, _ bytes: Span<UInt8>) -> Cause.Mention {
+        guard let conversationRange else { return .nothing }
+        switch cause.correlation {
+        case .none: return .nothing
+        case .traceID(let traceID): return traceID.isText(bytes, conversationRange) ? .correlation : .nothing
+        case .text(let text): return ContextNames.isText(text, bytes, conversationRange) ? .correlation : .nothing
+        }
+    }
+
     /// Whether `conversation` is the value byte for byte.
     func isExact(_ conversation: String, _ bytes: Span<UInt8>) -> Bool {
         conversationRange.map { ContextNames.isText(conversation, bytes, $0) } ?? true

@@ -12,6 +12,8 @@ struct NATSFrameKeeper {
         case keep
         /// The bytes need not be seen again.
         case pass
+        /// The bytes do not go on.
+        case swallow
     }
 
     var decoder: NATSDecoder
@@ -49,7 +51,7 @@ struct NATSFrameKeeper {
     /// seen together and are kept, unless they are more than `limit`; a `limit` of nil keeps nothing.
     mutating func split(_ buffer: ByteBuffer, keepAtMost limit: Int?) -> (passing: Int, isTooLarge: Bool) {
         let count = buffer.readableBytes
-        guard let limit, isInsideFrame, disposition != .pass, frameStart < count else { return (count, false) }
+        guard let limit, isInsideFrame, disposition == .keep, frameStart < count else { return (count, false) }
         guard count - frameStart <= limit else {
             disposition = .pass
             return (count, true)

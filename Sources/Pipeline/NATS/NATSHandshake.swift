@@ -2,8 +2,9 @@ import Wire
 
 /// What a server's INFO says that concerns the session, and its text as the client is to see it.
 struct NATSServerInfo {
-    /// Whether the server takes headers.
+    /// Whether the server takes headers, and whether the text says so at all.
     var supportsHeaders = false
+    var saysHeaders = false
     /// Whether the server insists on TLS, or offers it.
     var requiresTLS = false
     var offersTLS = false
@@ -18,6 +19,12 @@ struct NATSServerInfo {
     static let unknown = NATSServerInfo()
 
     private init() {}
+
+    /// A later INFO may tell less than the first: what it does not say stays.
+    mutating func update(_ later: NATSServerInfo) {
+        if later.saysHeaders { supportsHeaders = later.supportsHeaders }
+        if later.payloadMax != .max { payloadMax = later.payloadMax }
+    }
 
     /// Nil when the text is no JSON object, and so cannot be understood.
     init?(_ bytes: Span<UInt8>, in range: Range<Int>, options: NATSOptions, tls: SessionTLS) {
@@ -42,6 +49,7 @@ struct NATSServerInfo {
     private mutating func note(_ member: JSONMembers.Member, _ bytes: Span<UInt8>) {
         if JSONMembers.isKey(member, bytes, "headers") {
             supportsHeaders = JSONMembers.isWord(member, bytes, "true")
+            saysHeaders = true
         } else if JSONMembers.isKey(member, bytes, "max_payload") {
             payloadMax = ASCIIText.unsigned(bytes, in: member.value).map { Int(clamping: $0) } ?? .max
         } else if JSONMembers.isKey(member, bytes, "tls_required") {
@@ -107,6 +115,8 @@ struct NATSClientOptions {
     private(set) var readsHeaders = false
     /// The client wants to hear that nobody answers, which servers refuse without headers.
     private(set) var wantsNoResponders = false
+    /// The client wants a `+OK` for all that it sends; it has to say if it does not.
+    private(set) var isVerbose = true
     /// The client's name for itself; empty without one.
     private(set) var name = 0..<0
     /// The values of `headers`, mostly one or none.
@@ -128,6 +138,8 @@ struct NATSClientOptions {
                 headerValues.append(member.value)
             } else if JSONMembers.isKey(member, bytes, "no_responders") {
                 wantsNoResponders = JSONMembers.isWord(member, bytes, "true")
+            } else if JSONMembers.isKey(member, bytes, "verbose") {
+                isVerbose = JSONMembers.isWord(member, bytes, "true")
             } else if JSONMembers.isKey(member, bytes, "name"), let text = JSONMembers.text(member, bytes) {
                 name = text.contains { bytes[$0] == UInt8(ascii: "\\") } ? 0..<0 : text
             }

@@ -1,7 +1,7 @@
 import Telemetry
 import Wire
 
-/// The way of what a client sends: subscriptions are noted, messages given their context.
+/// The way of what a client sends, from its bytes to what it means.
 extension NATSSession {
     mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(NATSError) {
         var position = start
@@ -17,6 +17,7 @@ extension NATSSession {
                 if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
             case .ended(let operation):
                 if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
+                if requests.disposition == .swallow { swallow(through: position) }
                 requests.endFrame(at: position)
             }
         }
@@ -30,13 +31,7 @@ extension NATSSession {
             // Without a header block it is no message at all; the server will say so.
             if operation.headerLength == 0 { requests.disposition = .pass }
         case .sub: noteSubscription(operation, bytes)
-        case .unsub:
-            let sid = ByteHash.hash(bytes, requests.place(operation.sid))
-            if operation.messagesMax > 0 {
-                subscriptions.limit(sid, to: operation.messagesMax)
-            } else {
-                subscriptions.remove(sid)
-            }
+        case .unsub: noteUnsubscription(operation, bytes, at: now)
         case .connect: noteConnect(operation, bytes)
         case .ping, .pong, .info, .msg, .hmsg, .ok, .error: break
         }
@@ -48,6 +43,7 @@ extension NATSSession {
             client = lane.name(bytes, options.name)
             causality.renamed(ByteHash.hash(bytes, options.name))
         }
+        isVerbose = options.isVerbose
         removesHeaders = server.supportsHeaders && !options.readsHeaders && !options.wantsNoResponders
         takesHeaders = server.supportsHeaders && (options.readsHeaders || removesHeaders)
         if removesHeaders { options.askForHeaders(&splices) }
@@ -55,7 +51,9 @@ extension NATSSession {
 
     private mutating func noteSubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>) {
         let subject = requests.place(operation.subject)
+        let sid = requests.place(operation.sid)
         var subscription = NATSSubscriptions.Subscription()
+        subscription.sid = sid.map { bytes[$0] }
         subscription.isInbox = NATSSubject.family(bytes, subject) == .inbox
         if NATSSubject.isPattern(bytes, subject) {
             if !subscription.isInbox { subscription.template = lane.destination(bytes, subject).name }
@@ -65,109 +63,15 @@ extension NATSSession {
         }
         let queue = requests.place(operation.queue)
         if !queue.isEmpty { subscription.group = lane.group(bytes, queue) }
-        subscriptions.add(subscription, sid: ByteHash.hash(bytes, requests.place(operation.sid)))
+        subscriptions.add(subscription, sid: ByteHash.hash(bytes, sid))
     }
 
-    // MARK: Messages
-
-    /// All that may be edited of a message is here: its line, and its headers if it has any.
-    private mutating func notePublication(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
-        let subject = requests.place(operation.subject)
-        switch NATSSubject.family(bytes, subject) {
-        case .message, .keyValue, .object:
-            requests.disposition = .pass
-            publish(operation, bytes, subject, at: now)
-        case .inbox:
-            requests.disposition = .pass
-            counters.notInjected[.reply]?.add(1)
-        case .acknowledgement, .fetch, .api, .system:
-            requests.disposition = .pass
+    private mutating func noteUnsubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        let sid = ByteHash.hash(bytes, requests.place(operation.sid))
+        if operation.messagesMax > 0 { return subscriptions.limit(sid, to: operation.messagesMax) }
+        if !fetches.isEmpty, let subscription = subscriptions[sid], subscription.pattern.isEmpty {
+            while let fetch = fetches.remove(reply: subscription.subject) { end(fetch, .succeeded, at: now) }
         }
-    }
-
-    /// A payload that was kept is complete.
-    private mutating func readPayload(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {}
-
-    private mutating func publish(
-        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ subject: Range<Int>, at now: Instant
-    ) {
-        var headers = NATSContextHeaders()
-        var publication = Publication(
-            destination: lane.destination(bytes, subject), bodySize: Int64(operation.body.count),
-            obstacle: takesHeaders ? nil : .headersUnsupported)
-        if operation.headerLength > 0 {
-            let block = requests.place(operation.headers)
-            if let read = NATSContextHeaders(bytes, block, lane.shared.correlationFields),
-                NATSHeaders.endOfLines(bytes, in: block) != nil
-            {
-                headers = read
-            } else {
-                publication.obstacle = .malformed
-            }
-            publication.context = headers.context
-            publication.hasForeignContextField = headers.hasContextHeader && headers.context == nil
-            publication.conversation = headers.conversation(bytes)
-            publication.traceState = headers.traceState(bytes)
-            publication.hasTraceStateField = headers.hasTraceState
-            publication.hasCausation = headers.hasCausation
-        }
-        if publication.obstacle == nil, room(operation) < NATSContextHeaders.contextBytes {
-            publication.obstacle = .tooLarge
-        }
-        var (open, injection, obstacle) = lane.publishing(
-            publication, operation: counters.publish, listener: listener, causality: causality, at: now,
-            mentions: { _ in .nothing })
-        if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        if injection != .none { inject(injection, into: operation, bytes) }
-        let reply = requests.place(operation.reply)
-        guard !reply.isEmpty else { return lane.published(open, .succeeded, client: client, at: now) }
-        let hash = ByteHash.hash(bytes, reply)
-        guard subscriptions.markInbox(hash, bytes, reply) else {
-            return lane.published(open, .succeeded, client: client, at: now)
-        }
-        open.startedAt = now
-        for displaced in openRequests.add(open, reply: hash, most: listener.pendingRepliesMax) {
-            lane.abandoned(displaced, as: .evicted, client: client, at: now)
-        }
-    }
-
-    /// How many bytes of header lines the message may get until the server refuses it.
-    private func room(_ operation: NATSOperation) -> Int {
-        let block = operation.headerLength == 0 ? NATSContextHeaders.blockStart.count + 2 : 0
-        return server.payloadMax - operation.payloadLength - block
-    }
-
-    /// Notes the edit: PUB becomes HPUB with a header block, an HPUB gets lines in front of the empty one.
-    private mutating func inject(_ injection: Injection, into operation: NATSOperation, _ bytes: Span<UInt8>) {
-        let sizes = requests.place(operation.sizes)
-        lane.headerLines.removeAll(keepingCapacity: true)
-        NATSContextHeaders.append(injection, to: &lane.headerLines, most: room(operation))
-        let lines = lane.headerLines
-        let body = operation.body.count
-        if operation.kind == .pub {
-            let headers = NATSContextHeaders.blockStart.count + lines.count + 2
-            splices.replace(at: requests.frameStart, removing: 0) { $0.append(UInt8(ascii: "H")) }
-            splices.replace(
-                at: sizes.lowerBound, removing: requests.place(operation.line).upperBound - sizes.lowerBound
-            ) {
-                NATSWriter.append(headers, to: &$0)
-                $0.append(UInt8(ascii: " "))
-                NATSWriter.append(headers + body, to: &$0)
-                NATSWriter.appendLineEnd(to: &$0)
-                $0.append(contentsOf: NATSContextHeaders.blockStart)
-                $0.append(contentsOf: lines)
-                NATSWriter.appendLineEnd(to: &$0)
-            }
-        } else {
-            let headers = operation.headerLength + lines.count
-            splices.replace(at: sizes.lowerBound, removing: sizes.count) {
-                NATSWriter.append(headers, to: &$0)
-                $0.append(UInt8(ascii: " "))
-                NATSWriter.append(headers + body, to: &$0)
-            }
-            splices.replace(at: requests.place(operation.headers).upperBound - 2, removing: 0) {
-                $0.append(contentsOf: lines)
-            }
-        }
+        subscriptions.remove(sid)
     }
 }

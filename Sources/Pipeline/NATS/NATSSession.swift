@@ -1,4 +1,5 @@
 public import NIOCore
+import Resilience
 import Telemetry
 import Wire
 
@@ -18,7 +19,11 @@ public struct NATSSession: SessionMachine {
     var deliveries = NATSFrameKeeper(role: .server)
     var splices = SpliceList()
     var subscriptions = NATSSubscriptions()
-    var openRequests = NATSOpenRequests()
+    /// Answers that the client waits for.
+    var awaited = NATSAwaited()
+    /// Answers that others wait for from the client.
+    var openAnswers = NATSOpenAnswers()
+    var fetches = NATSFetches()
     /// Of the last INFO.
     var server = NATSServerInfo.unknown
     var hasGreeted = false
@@ -26,6 +31,10 @@ public struct NATSSession: SessionMachine {
     var removesHeaders = false
     /// The client reads headers, or they are removed for it.
     var takesHeaders = false
+    /// The client wants a `+OK` for all that it sends.
+    var isVerbose = false
+    /// What we answer ourselves, while a message of the server is on its way.
+    var answers: [UInt8] = []
     /// The `name` of CONNECT.
     var client = NameID.none
     /// Which message a published one may come from.
@@ -50,7 +59,7 @@ public struct NATSSession: SessionMachine {
 
     /// No request waits for its answer and no operation is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
-        opaque != nil || (openRequests.isEmpty && !requests.isInsideFrame && !deliveries.isInsideFrame)
+        opaque != nil || (awaited.isEmpty && !requests.isInsideFrame && !deliveries.isInsideFrame)
     }
 
     /// An error of the protocol, `-ERR 'tacho: reason'`, behind which the connection ends.
@@ -69,9 +78,14 @@ public struct NATSSession: SessionMachine {
         } catch {
             turnOpaque(isTLS(buffer) ? .encrypted : .malformedRequest, at: now)
         }
+        if output.endsSession { return output }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        if requests.disposition == .swallow, requests.isInsideFrame {
+            swallow(through: buffer.readableBytes)
+        }
         output.toUpstream = release(buffer, split.passing)
+        output.toClient = takeAnswers()
         return output
     }
 
@@ -86,12 +100,15 @@ public struct NATSSession: SessionMachine {
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
-        if output.endsSession || output.startTLS.contains(.upstream) {
+        if output.endsSession { return output }
+        if output.startTLS.contains(.upstream) {
             // Nothing behind a plain greeting may be believed.
             output.toClient = release(buffer, deliveries.frameStart)
             return output
         }
-        let split = deliveries.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
+        // A header block that the client cannot read must not pass, however long it is.
+        let most = removesHeaders ? max(listener.frameBytesMax, server.payloadMax) : listener.frameBytesMax
+        let split = deliveries.split(buffer, keepAtMost: opaque == nil ? most : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
         output.toClient = release(buffer, split.passing)
         return output
@@ -117,6 +134,24 @@ public struct NATSSession: SessionMachine {
         causality.closed()
     }
 
+    /// Ends what has waited too long.
+    public mutating func tick(at now: Instant) {
+        for fetch in fetches.expire(at: now) { end(fetch, .succeeded, at: now) }
+        countOverdue(at: now)
+        let limit = lane.shared.deliveries.unsettledNanoseconds
+        guard now.monotonicNanoseconds > limit else { return }
+        for question in awaited.expire(since: now.monotonicNanoseconds - limit) {
+            giveUp(question, as: .unsettled, at: now)
+        }
+    }
+
+    /// What waits for an answer has failed, as far as the guards are concerned.
+    public mutating func upstreamLost(at now: Instant) {
+        for ticket in awaited.takeTickets(since: .max) {
+            lane.completed(ticket, .failed(.connection), latency: nil, listener)
+        }
+    }
+
     // MARK: Becoming opaque
 
     mutating func turnOpaque(_ reason: OpaqueReason, at now: Instant) {
@@ -124,12 +159,15 @@ public struct NATSSession: SessionMachine {
         opaque = reason
         output.becameOpaque = reason
         counters.opaque[reason]?.add(1)
+        // The rest of a message that was refused must not pass.
+        if requests.disposition == .swallow { output.endsSession = true }
         abandon(as: .unobserved, at: now)
     }
 
     /// Ends every open operation without knowing how it went.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
-        for open in openRequests.removeAll() { lane.abandoned(open, as: outcome, client: client, at: now) }
+        for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
+        for question in awaited.removeAll() { giveUp(question, as: outcome, at: now) }
     }
 
     /// A client that was told to encrypt, and does so with the server itself.
@@ -140,7 +178,10 @@ public struct NATSSession: SessionMachine {
     /// The first `count` bytes, edited if an edit was noted. An edit is only ever noted for bytes that pass.
     private mutating func release(_ buffer: ByteBuffer, _ count: Int) -> ByteBuffer? {
         guard count > 0 else { return nil }
-        if !splices.isEmpty { return splices.apply(to: buffer, count: count) }
+        if !splices.isEmpty {
+            let edited = splices.apply(to: buffer, count: count)
+            return edited.readableBytes > 0 ? edited : nil
+        }
         if count == buffer.readableBytes { return buffer }
         return buffer.getSlice(at: buffer.readerIndex, length: count)
     }

@@ -59,6 +59,14 @@ enum NATSSubject {
         return nil
     }
 
+    /// `<stream>.<consumer>`.
+    static func streamAndConsumer(_ bytes: Span<UInt8>, _ rest: Range<Int>) -> (Range<Int>, Range<Int>)? {
+        guard let dot = rest.first(where: { bytes[$0] == UInt8(ascii: ".") }), dot > rest.lowerBound,
+            dot + 1 < rest.upperBound
+        else { return nil }
+        return (rest.lowerBound..<dot, dot + 1..<rest.upperBound)
+    }
+
     /// The part of `$KV.<bucket>.<key>` and `$O.<bucket>...` that names the store: keys are many, and not ours to tell.
     static func store(_ bytes: Span<UInt8>, _ subject: Range<Int>) -> Range<Int> {
         var dots = 0

@@ -13,15 +13,24 @@ struct NATSSubscriptions {
         var group = Destination.absent
         /// Answers come here: what arrives are no messages to be processed.
         var isInbox = false
+        /// Its id, as the client wrote it.
+        var sid: [UInt8] = []
         /// Messages that may still come before it ends by itself; 0 for no such limit.
         var remaining = 0
         /// Hash of the subject, to find a plain inbox by.
         var subject: UInt64 = 0
         /// The tokens of a pattern.
         var pattern: [UInt8] = []
+        /// Requests that came by it since it last published an answer to one.
+        var unanswered: UInt16 = 0
+
+        /// Whether it answers requests. Who only listens, say to what is published to JetStream, never will.
+        var answers: Bool { unanswered < NATSSubscriptions.unansweredMax }
     }
 
     static let countMax = 65_536
+    /// Requests without an answer after which a subscription counts as one that only listens.
+    static let unansweredMax: UInt16 = 256
     /// Patterns that are compared with a reply subject, one after the other.
     private static let patternsMax = 64
 
@@ -65,19 +74,29 @@ struct NATSSubscriptions {
         if subscription.remaining == 1 { remove(sid) } else { bySID[sid]?.remaining -= 1 }
     }
 
-    /// Marks the subscription by which an answer to `subject` would come. False when there is none.
-    mutating func markInbox(_ subject: UInt64, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+    /// A request has come by this subscription.
+    mutating func noteRequest(_ sid: UInt64) {
+        bySID[sid]?.unanswered &+= 1
+    }
+
+    /// A request that had come by this subscription was answered.
+    mutating func noteAnswer(_ sid: UInt64) {
+        bySID[sid]?.unanswered = 0
+    }
+
+    /// Marks the subscription by which an answer to `subject` would come. Nil when there is none.
+    mutating func markInbox(_ subject: UInt64, _ bytes: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
         if let sid = plain[subject] {
             if bySID[sid]?.isInbox == false { bySID[sid]?.isInbox = true }
-            return true
+            return sid
         }
         for sid in patterns {
             guard let subscription = bySID[sid], NATSSubject.matches(bytes, range, subscription.pattern) else {
                 continue
             }
             if !subscription.isInbox { bySID[sid]?.isInbox = true }
-            return true
+            return sid
         }
-        return false
+        return nil
     }
 }

@@ -46,14 +46,22 @@ enum ContextFields {
         }
     }
 
+    /// The id of the cause, as its own bus shows it: a message of another bus has no entry id.
     private static func append(_ causation: MessageID, to bytes: inout [UInt8]) {
-        guard case .streamEntry(let milliseconds, let sequence) = causation else { return }
+        let (first, second): (UInt64, UInt64?)
+        switch causation {
+        case .streamEntry(let milliseconds, let sequence): (first, second) = (milliseconds, sequence)
+        case .sequence(let sequence): (first, second) = (sequence, nil)
+        case .none, .anonymous: return
+        }
         RESPWriter.appendBulk(causationName, to: &bytes)
-        let count = digitCount(milliseconds) + 1 + digitCount(sequence)
+        let count = digitCount(first) + (second.map { 1 + digitCount($0) } ?? 0)
         RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
-        append(decimal: milliseconds, to: &bytes)
-        bytes.append(UInt8(ascii: "-"))
-        append(decimal: sequence, to: &bytes)
+        append(decimal: first, to: &bytes)
+        if let second {
+            bytes.append(UInt8(ascii: "-"))
+            append(decimal: second, to: &bytes)
+        }
         bytes.append(contentsOf: lineEnd)
     }
 
@@ -97,6 +105,6 @@ extension Injection {
     /// Elements that the command gets more: two for each field.
     var elementCount: Int {
         guard case .add(_, let traceState, let correlation, let causation) = self else { return 0 }
-        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation == .none ? 0 : 2)
+        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation.isShown ? 2 : 0)
     }
 }

@@ -13,6 +13,8 @@ struct RESPFrameKeeper {
         case keep
         /// The bytes need not be seen again.
         case pass
+        /// The frame is refused: its bytes go nowhere.
+        case swallow
     }
 
     var decoder: RESPDecoder
@@ -30,6 +32,14 @@ struct RESPFrameKeeper {
 
     init(role: RESPDecoder.Role) {
         decoder = RESPDecoder(role: role)
+    }
+
+    /// Nothing will be looked up in the bytes of the current frame any more.
+    var isDecided: Bool { disposition == .pass || disposition == .swallow }
+
+    /// Whether an unfinished frame that is kept would outgrow `limit`.
+    func outgrows(_ buffer: ByteBuffer, _ limit: Int) -> Bool {
+        isInsideFrame && !isDecided && buffer.readableBytes - frameStart > limit
     }
 
     /// Whether a frame has begun that has not ended.
@@ -66,6 +76,7 @@ struct RESPFrameKeeper {
     mutating func split(_ buffer: ByteBuffer, keepAtMost limit: Int?) -> (passing: Int, isTooLarge: Bool) {
         let count = buffer.readableBytes
         guard let limit, isInsideFrame, disposition != .pass, frameStart < count else { return (count, false) }
+        guard disposition != .swallow else { return (frameStart, false) }
         guard count - frameStart <= limit else {
             disposition = .pass
             return (count, true)

@@ -1,4 +1,5 @@
 public import NIOCore
+import Resilience
 import Telemetry
 import Wire
 
@@ -21,6 +22,7 @@ public struct RedisSession: SessionMachine {
     var pending = PendingReplies()
     /// Commands that were answered with `+QUEUED` and wait for EXEC.
     var transaction: [(entry: PendingReplies.Entry, operation: OpenOperation?)] = []
+    var guarding = Guarding()
     var tracedInTransaction = 0
     var subscriptions = RedisSubscriptions()
     var replyMode = ReplyMode.on
@@ -76,9 +78,14 @@ public struct RedisSession: SessionMachine {
         } catch {
             turnOpaque(.malformedRequest, at: now)
         }
+        if opaque == nil, requests.outgrows(buffer, listener.frameBytesMax) {
+            counters.uneditedTooLarge.add(1)
+            decideUnseen(buffer.readableBytesUInt8Span, at: now)
+        }
+        if guarding.ends { return endSession() }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
-        return SessionOutput(toUpstream: release(buffer, split.passing), becameOpaque: opaque)
+        return SessionOutput(
+            toUpstream: release(buffer, split.passing), toClient: takeAnswers(), becameOpaque: opaque)
     }
 
     /// Replies and pushes on their way to the client.
@@ -91,6 +98,7 @@ public struct RedisSession: SessionMachine {
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
+        if guarding.ends { return endSession() }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
         return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
@@ -110,6 +118,21 @@ public struct RedisSession: SessionMachine {
         return SessionOutput(toClient: rest.readableBytes > 0 ? rest : nil)
     }
 
+    /// Looks for replies that are overdue.
+    public mutating func tick(at now: Instant) {
+        countOverdue(at: now)
+    }
+
+    /// What waits for a reply has failed, as far as the guards are concerned.
+    public mutating func upstreamLost(at now: Instant) {
+        var tickets = pending.takeTickets()
+        for index in transaction.indices {
+            tickets.append(transaction[index].entry.ticket)
+            transaction[index].entry.ticket = .none
+        }
+        for ticket in tickets { lane.completed(ticket, .failed(.connection), latency: nil, listener) }
+    }
+
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
         abandon(as: .disconnected, at: now)
@@ -121,12 +144,16 @@ public struct RedisSession: SessionMachine {
     mutating func turnOpaque(_ reason: OpaqueReason, at now: Instant) {
         guard opaque == nil else { return }
         opaque = reason
+        if dependsOnOrder { guarding.ends = true }
         counters.opaque[reason]?.add(1)
         abandon(as: .unobserved, at: now)
     }
 
     /// Ends every open operation without knowing how it went. Only what was sent is worth a span.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
+        forget(pending.takeTickets() + transaction.map(\.entry.ticket))
+        forget(CollectionOfOne(guarding.ticket))
+        guarding.ticket = .none
         let operations = pending.removeAll() + transaction.compactMap(\.operation)
         transaction = []
         tracedInTransaction = 0
@@ -135,11 +162,21 @@ public struct RedisSession: SessionMachine {
         }
     }
 
+    /// Replies of ours cannot be kept in order any more: nothing further is said, in either direction.
+    private func endSession() -> SessionOutput {
+        var output = SessionOutput(becameOpaque: opaque)
+        output.endsSession = true
+        return output
+    }
+
     /// The first `count` bytes, edited if an edit was noted. The rest stays with its frame, edits and all: an edit is
     /// only ever noted for a complete frame.
     private mutating func release(_ buffer: ByteBuffer, _ count: Int) -> ByteBuffer? {
         guard count > 0 else { return nil }
-        if !splices.isEmpty { return splices.apply(to: buffer, count: count) }
+        if !splices.isEmpty {
+            let edited = splices.apply(to: buffer, count: count)
+            return edited.readableBytes > 0 ? edited : nil
+        }
         if count == buffer.readableBytes { return buffer }
         return buffer.getSlice(at: buffer.readerIndex, length: count)
     }

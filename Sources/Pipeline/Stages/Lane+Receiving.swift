@@ -94,7 +94,9 @@ extension Lane {
     ) {
         let route = route(listener, processOperation, .process, destination, group: group)
         countMessages(route, 1)
-        let delivery = delivery(of: message, destination, group, client, listener, at: now)
+        var delivery = delivery(of: message, destination, group, client, listener, at: now)
+        delivery.queueNanoseconds = queueNanoseconds(message, now)
+        if delivery.queueNanoseconds != .min { record(queue: delivery.queueNanoseconds, of: message, route, now) }
         if tap.isWatched { tellPushed(message.bodySize, delivery.process, client, route, at: now) }
         recordProcess(delivery, message.messageID, .unremarkable, route, keptFor: nil, at: now)
     }
@@ -129,6 +131,66 @@ extension Lane {
         return queue
     }
 
+    // MARK: Messages that come one after the other
+
+    /// One more message of a request for messages that is not yet fulfilled: it is the consumer's from now on.
+    func received(
+        _ message: Delivered, of receipt: inout OpenReceipt, client: NameID, listener: ListenerProfile,
+        causality: inout Causality, at now: Instant
+    ) {
+        let open = receipt.open
+        let route = route(listener, open.operation, .receive, open.destination, group: open.group)
+        countMessages(route, 1)
+        var queue = Int64.min
+        switch open.mode {
+        case .leased:
+            queue = handOver(message, open, route, client: client, listener: listener, causality: &causality, at: now)
+        case .unsettled, .inspection:
+            queue = queueNanoseconds(message, now)
+            if queue != .min { record(queue: queue, of: message, route, now) }
+            if tap.isWatched {
+                let context = message.context ?? TraceContext(traceID: .none, spanID: .none, flags: [])
+                tellDelivered(message, context, queue, client, open.consumer, route, at: now)
+            }
+        }
+        receipt.note(message, queue, isSampled: message.context.map { shared.sampler.keeps(childOf: $0) } ?? false)
+        receipt.lastAt = now
+    }
+
+    /// A request for messages has ended: all have come, or no more will. Its span ends with the last message.
+    func receivedAll(
+        _ receipt: OpenReceipt, _ outcome: Outcome, client: NameID, listener: ListenerProfile, at now: Instant
+    ) {
+        let open = receipt.open
+        guard receipt.count > 0 else {
+            return receivedNothing(open, from: open.destination, outcome, client: client, listener: listener, at: now)
+        }
+        let end = receipt.lastAt
+        let route = route(listener, open.operation, .receive, open.destination, group: open.group)
+        let context = receiveContext(
+            receipt.single, known: receipt.known, sampled: receipt.isAnySampled, open.destination.name, at: now)
+        observe(route, end.nanoseconds(since: open.startedAt), context, .succeeded, end)
+        guard context.isSampled || holdsUnsampled else { return countNotSampled() }
+        var span = receiveSpan(open, context, route, client, end)
+        if let single = receipt.single {
+            describe(&span, [single], receipt.links.first, [], isSampled: context.isSampled)
+        } else {
+            span.link = receipt.links.first
+            span.batchCount = UInt32(clamping: receipt.count)
+            if context.isSampled, receipt.links.count > 1 || receipt.linksLeftOut > 0 {
+                span.detail = SpanDetail(
+                    moreLinks: Array(receipt.links.dropFirst()),
+                    droppedLinkCount: UInt32(clamping: receipt.linksLeftOut))
+            }
+        }
+        if context.isSampled {
+            record(span, of: open.destination.name, because: reason(ofContext: receipt.firstSampled))
+        } else {
+            let keep: KeepReason? = receipt.hasRedelivery ? .redelivery : nil
+            holdUnsampled(span, conversation: receipt.single?.conversation, keptFor: keep, at: now)
+        }
+    }
+
     // MARK: Parts
 
     private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
@@ -153,7 +215,7 @@ extension Lane {
         delivery.consumer = open.consumer
         delivery.queueNanoseconds = queue
         // A first delivery is the first attempt. Of any other we know at least that there was one before.
-        if message.attempt == 0 { delivery.attempt = firstDelivery ? 1 : 2 }
+        if message.attempt == 0, message.messageID.isShown { delivery.attempt = firstDelivery ? 1 : 2 }
         delivery.dwell = dwell(message, queue, delivery.process, destination, listener, at: now)
         if !firstDelivery {
             if let earlier = shared.deliveries.remove(key) {
@@ -218,8 +280,15 @@ extension Lane {
             known += 1
             sampled = sampled || shared.sampler.keeps(childOf: creation)
         }
+        return receiveContext(
+            messages.count == 1 ? messages[0] : nil, known: known, sampled: sampled, destination, at: now)
+    }
+
+    private func receiveContext(
+        _ single: Delivered?, known: Int, sampled: Bool, _ destination: NameID, at now: Instant
+    ) -> TraceContext {
         guard known > 0 else { return rootContext(destination, at: now) }
-        if messages.count == 1, shared.consumerRelation == .parent, let creation = messages[0].context {
+        if shared.consumerRelation == .parent, let creation = single?.context {
             return TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
                 flags: flags(sampled: sampled, random: creation.flags.contains(.random)))
@@ -270,7 +339,7 @@ extension Lane {
     }
 
     /// The OpenTelemetry default of `OTEL_SPAN_LINK_COUNT_LIMIT`.
-    private static let linksMax = 128
+    static let linksMax = 128
 
     /// From the time that the broker told to now. Times that an application made up are mostly no times at all.
     private func queueNanoseconds(_ message: Delivered, _ now: Instant) -> Int64 {

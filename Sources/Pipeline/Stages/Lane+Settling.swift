@@ -40,6 +40,27 @@ extension Lane {
         }
     }
 
+    /// A delivery has ended otherwise than by a settlement of its own: it was answered, or the broker has given it up.
+    /// Returns it, if it was open.
+    @discardableResult
+    func ended(
+        _ id: MessageID, of destination: Destination, _ group: Destination, as outcome: SpanOutcome,
+        listener: ListenerProfile, causality: inout Causality, at now: Instant
+    ) -> OpenDelivery? {
+        let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
+        guard let delivery = shared.deliveries.remove(key) else { return nil }
+        finish(delivery, id, as: outcome, at: now)
+        if !causality.isOff { causality.settled(CollectionOfOne(delivery.holder)) }
+        return delivery
+    }
+
+    /// The consumer is still at work: the delivery counts as the newest, and its time limit begins anew.
+    func extended(_ id: MessageID, of destination: Destination, _ group: Destination, listener: ListenerProfile) {
+        let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
+        guard let delivery = shared.deliveries.remove(key) else { return }
+        _ = shared.deliveries.insert(delivery, for: key)
+    }
+
     private func end(
         _ id: MessageID, _ open: OpenSettle, _ stream: UInt64, _ ended: inout [OpenDelivery], _ now: Instant
     ) {

@@ -92,6 +92,8 @@ struct OpenReceive {
     var group = Destination(name: .none, hash: 0)
     var consumer: NameID = .none
     var mode: Mode
+    /// The command waits for messages if there are none.
+    var blocks = false
     /// Hashes of the streams from which the command reads what it had been given before.
     var rereads: [UInt64] = []
 
@@ -106,6 +108,45 @@ struct OpenReceive {
         case inspection
 
         var isFirstDelivery: Bool { if case .leased(true) = self { true } else { false } }
+    }
+}
+
+/// A request for messages whose messages come one after the other: what its span will say of them.
+struct OpenReceipt {
+    let open: OpenReceive
+    private(set) var count = 0
+    /// Those that carried a context.
+    private(set) var known = 0
+    private(set) var isAnySampled = false
+    private(set) var hasRedelivery = false
+    /// The only message so far.
+    private(set) var single: Delivered?
+    private(set) var firstSampled: TraceContext?
+    private(set) var links: [SpanLink] = []
+    private(set) var linksLeftOut = 0
+    /// When the last message came.
+    var lastAt: Instant
+
+    init(_ open: OpenReceive) {
+        self.open = open
+        lastAt = open.startedAt
+    }
+
+    /// - Parameter isSampled: whether the trace of the message is kept.
+    mutating func note(_ message: Delivered, _ queueNanoseconds: Int64, isSampled: Bool) {
+        count += 1
+        single = count == 1 ? message : nil
+        if message.attempt > 1 { hasRedelivery = true }
+        guard let context = message.context else { return }
+        known += 1
+        isAnySampled = isAnySampled || isSampled
+        if firstSampled == nil, context.isSampled { firstSampled = context }
+        guard links.count < Lane.linksMax else {
+            linksLeftOut += 1
+            return
+        }
+        links.append(
+            SpanLink(context: context, messageID: message.messageID, queueNanoseconds: queueNanoseconds))
     }
 }
 

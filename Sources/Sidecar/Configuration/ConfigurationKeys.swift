@@ -12,10 +12,12 @@ enum ConfigurationKeys {
     /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
     static let protocols = ["redis", "nats", "kafka"]
     /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
-    static let laterPaths: Set = ["resilience"]
+    static let laterPaths: Set<String> = []
 
     /// The settings of the process.
-    static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: [
+    static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: general + resilience)
+
+    private static let general: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
             "service", \.service, .text("a name", maximumBytes: 255), flag: "service",
             default: "`OTEL_SERVICE_NAME`, else `unknown_service:tacho`",
@@ -83,7 +85,7 @@ enum ConfigurationKeys {
         ConfigurationKey(
             "log.level", \.logLevel, .logLevel, flag: "log-level", default: "`OTEL_LOG_LEVEL`, else `info`",
             "the least severe level that is logged"),
-    ])
+    ]
 
     /// The settings of one listener.
     static let listener = ConfigurationKeyTable<ListenerDraft>(keys: [
@@ -165,4 +167,14 @@ struct ListenerDraft: Sendable {
     var origin = ConfigurationOrigin.builtIn
     /// Where each key is written, also when its value was rejected.
     var origins: [String: ConfigurationOrigin] = [:]
+
+    /// What runs when nobody has asked for a listener: the event log of this process, on loopback.
+    static var embedded: ListenerDraft {
+        var draft = ListenerDraft()
+        draft.busProtocol = .redis
+        draft.listen = .tcp(host: "127.0.0.1", port: 16_379)
+        draft.upstream = .embedded
+        draft.origins = ["protocol": .builtIn, "listen": .builtIn, "upstream": .builtIn]
+        return draft
+    }
 }

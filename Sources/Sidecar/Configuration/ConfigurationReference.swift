@@ -47,6 +47,7 @@ public enum ConfigurationReference {
         switch value {
         case .text(let text): "`\(text)`"
         case .number(let number): "`\(number)`"
+        case .real(let number): "`\(number)`"
         case .unset: ""
         }
     }

@@ -22,6 +22,7 @@ public struct ConfigurationReport {
                 switch key.show(configuration) {
                 case .text(let text): text
                 case .number(let number): String(number)
+                case .real(let number): "\(number)"
                 case .unset: (key.defaultNote ?? "not set").replacing("`", with: "")
                 }
             lines.append("\(key.path) = \(value)  (\(resolved.origins[key.path] ?? .builtIn))")
@@ -82,6 +83,7 @@ public struct ConfigurationReport {
         switch value {
         case .text(let text): text
         case .number(let number): number
+        case .real(let number): number
         case .unset: NSNull()
         }
     }

@@ -23,6 +23,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var sampling = SamplingConfiguration()
     /// What is held of recent traces.
     public var traces = TracesConfiguration()
+    /// How calls to a broker in trouble are guarded.
+    public var resilience = ResilienceConfiguration()
     /// The bounds of what is held.
     public var limits = LimitsConfiguration()
     /// Event loops. Default the cores this process may use, at most 4.

@@ -7,6 +7,7 @@ import Telemetry
 enum ConfigurationValue: Sendable, Equatable {
     case text(String)
     case number(Int)
+    case real(Double)
     /// Not set: left to another source of settings.
     case unset
 }
@@ -68,6 +69,28 @@ extension ValueSyntax where Value == Int {
     }
 }
 
+extension ValueSyntax where Value == Double {
+    /// A number, perhaps with a fraction.
+    static func decimal(_ range: ClosedRange<Double>) -> Self {
+        let expected = "a number from \(plain(range.lowerBound)) to \(plain(range.upperBound))"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Double in
+                let isPlain = text.allSatisfy { $0.isASCII && ($0.isNumber || $0 == ".") }
+                guard isPlain, let value = Double(text), range ~= value else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return value
+            },
+            show: { .real($0) }
+        )
+    }
+
+    private static func plain(_ value: Double) -> String {
+        Int(exactly: value).map(String.init) ?? "\(value)"
+    }
+}
+
 extension ValueSyntax where Value: CaseIterable & RawRepresentable<String> {
     /// One of the words of a closed set; `later` are words of the contract whose time has not come.
     static func word(later: Set<String> = []) -> Self {
@@ -116,7 +139,8 @@ extension ValueSyntax where Value == KeepRules {
 extension ValueSyntax where Value == Endpoint {
     static let listen = endpoint { (_) throws(ValueRejection) in }
 
-    static let upstream = endpoint { (endpoint) throws(ValueRejection) in
+    static let upstream = endpoint(expected: "HOST:PORT, PORT, unix:PATH or embedded", allowsEmbedded: true) {
+        (endpoint) throws(ValueRejection) in
         if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
     }
 
@@ -125,7 +149,7 @@ extension ValueSyntax where Value == Endpoint {
     }
 
     private static func endpoint(
-        expected: String = "HOST:PORT, PORT or unix:PATH",
+        expected: String = "HOST:PORT, PORT or unix:PATH", allowsEmbedded: Bool = false,
         admit: @escaping @Sendable (Endpoint) throws(ValueRejection) -> Void
     ) -> Self {
         Self(
@@ -135,6 +159,7 @@ extension ValueSyntax where Value == Endpoint {
                 do throws(Endpoint.ParseError) {
                     endpoint = try Endpoint(parsing: text)
                 } catch .embedded {
+                    if allowsEmbedded { return .embedded }
                     throw ValueRejection("\(Endpoint.ParseError.embedded)")
                 } catch .url {
                     // Not repeated: URLs of servers often carry a password.

@@ -97,6 +97,45 @@ public enum MetricCatalog {
         "tacho_sessions_opaque_total", .counter,
         "Sessions whose bytes were no longer understood and were passed on untouched.", labels: [listener, reason])
 
+    // MARK: Guards
+
+    public static let breakerState = MetricFamily(
+        "tacho_breaker_state", .gauge, "State of a circuit breaker: 0 closed, 1 half-open, 2 open.",
+        labels: guardLabels)
+
+    public static let breakerTransitions = MetricFamily(
+        "tacho_breaker_transitions_total", .counter, "Changes of a circuit breaker's state.",
+        labels: guardLabels + ["from", "to"])
+
+    public static let breakerRejected = MetricFamily(
+        "tacho_breaker_rejected_total", .counter, "Calls that a circuit breaker refused.", labels: guardLabels)
+
+    public static let breakerWouldReject = MetricFamily(
+        "tacho_breaker_would_reject_total", .counter,
+        "Calls that passed and that a circuit breaker in shadow mode would have refused.", labels: guardLabels)
+
+    public static let guardedCalls = MetricFamily(
+        "tacho_guarded_calls_total", .counter,
+        "Calls that the guards saw end: ok, slow, mistake of the client, or a class of failure.",
+        labels: guardLabels + ["outcome"])
+
+    public static let guardedInFlight = MetricFamily(
+        "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
+
+    public static let threshold = MetricFamily(
+        "tacho_threshold", .gauge,
+        "Parameters of circuit breakers: as learned, as applied, and the operator's least and greatest value.",
+        labels: guardLabels + ["parameter", "kind"])
+
+    public static let thresholdChanges = MetricFamily(
+        "tacho_threshold_changes_total", .counter, "Changes of a parameter of circuit breakers.",
+        labels: guardLabels + ["parameter", "direction", reason])
+
+    public static let anomalyScore = MetricFamily(
+        "tacho_anomaly_score", .gauge,
+        "How far a signal lies from what is usual for it; what that means depends on "
+            + "the signal.", labels: guardLabels + ["signal"])
+
     // MARK: Spans
 
     public static let spansStarted = MetricFamily("tacho_spans_started_total", .counter, "Spans begun.")
@@ -161,6 +200,8 @@ public enum MetricCatalog {
         deliveriesEvicted,
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
+        breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
+        threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,
@@ -176,6 +217,7 @@ public enum MetricCatalog {
     private static let serverPort = "server_port"
     private static let listener = "listener"
     private static let direction = "direction"
+    private static let guardLabels = [listener, "operation", destination, group]
     private static let reason = "reason"
 }
 

@@ -46,6 +46,10 @@ def _of_span(span):
         # The bus's own span: no operation of a client, so of no type.
         if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith(tuple(SYSTEMS)):
             yield f"a span of the bus with type {kind_of!r}, kind {span.kind}"
+    elif operation == "tune":
+        # A guard's own span: no operation of a client, and nothing but its events.
+        if kind_of is not None or span.kind != "INTERNAL" or span.parent_id:
+            yield f"a span of a guard with type {kind_of!r}, kind {span.kind}"
     elif kind_of not in TYPES:
         yield f"operation type {kind_of!r}"
     elif span.kind not in KIND_OF_TYPE[kind_of]:

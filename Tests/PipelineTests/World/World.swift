@@ -31,14 +31,14 @@ final class World {
         sampler: SamplerChoice = .parentBased(root: .alwaysOn), relation: ConsumerRelation = .parent,
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
         unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
-        tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions()
+        tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
         shared = Lane.SharedState(
             destinations: NameTable(capacity: destinationsMax + NameTable.reserved), names: NameTable(capacity: 1_000),
             groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
-            sampler: Sampler(sampler), sink: collected, consumerRelation: relation)
+            sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards)
         profile = ListenerProfile(
             number: 0, name: system, service: "shop", system: system,
             broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
@@ -47,10 +47,11 @@ final class World {
     }
 
     /// One more client connection with its upstream connection.
-    func connect() -> Conversation<RedisSession> {
+    func connect(_ peer: ClientPeer = .unknown) -> Conversation<RedisSession> {
         let counters = counters ?? RedisCounters(lane: lane, listener: profile)
         self.counters = counters
-        return Conversation(world: self, session: RedisSession(lane: lane, listener: profile, counters: counters))
+        return Conversation(
+            world: self, session: RedisSession(lane: lane, listener: profile, counters: counters, peer: peer))
     }
 
     /// The same for NATS, before the first byte.

@@ -1,0 +1,15 @@
+/// Something that a guard's beat brought and that people may want to know.
+public enum GuardEvent: Sendable {
+    /// The breaker changed its state; in shadow, it would have.
+    case transition(BreakerTransition)
+    /// A threshold was changed, or a proposal refused.
+    case threshold(ThresholdChange)
+    /// The key began, or ceased, to exceed a learned threshold without being worth opening for.
+    case degraded(Bool)
+    /// Detector B has scored the last minute.
+    case scored(KeyLearning.AnomalyScores)
+    /// Latency or lag will reach a limit soon.
+    case breachAhead(TrendForecast.Breach)
+    /// A level that was an anomaly for long is taken for normal from now on.
+    case regimeAccepted
+}
