@@ -37,7 +37,7 @@ public struct KeyLearning: Sendable {
     private var callsSinceStep = 0.0
     private var steppedAt: UInt64?
     private var warnedUntil: UInt64 = 0
-    private var slowQuantile: Double?
+    var slowQuantile: Double?
 
     /// What detector B says of the minute that has just passed, 0 to 1.
     public struct AnomalyScores: Sendable, Hashable {
@@ -45,6 +45,9 @@ public struct KeyLearning: Sendable {
         public var failures = 0.0
         /// Of the 95 % latency.
         public var latency = 0.0
+
+        /// Nothing unusual.
+        public init() {}
 
         /// One of them is a warning.
         public var isWarning: Bool { max(failures, latency) >= EnvelopeDetector.warning }
