@@ -18,6 +18,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -29,15 +30,16 @@ let package = Package(
         // PURE: bytes to frames. No imports at all beyond the standard library.
         .target(name: "Wire", swiftSettings: strict),
         // PURE: what is measured and what is traced.
-        .target(name: "Resilience", swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
+        // PURE: breakers and their tuning.
+        .target(name: "Resilience", swiftSettings: strict),
         // PURE: simulated traffic, faults and breakers, to judge ours by.
         .target(name: "Lab", dependencies: ["Resilience"], swiftSettings: strict),
         // PURE: frames to messages, through the stages, to a verdict.
         .target(
             name: "Pipeline",
             dependencies: [
-                "Wire", "Telemetry",
+                "Wire", "Telemetry", "Resilience",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -50,6 +52,16 @@ let package = Package(
                 "Pipeline", "Telemetry",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
+        // IO: what guards have learned and changed, in SQLite.
+        .target(
+            name: "GuardStore",
+            dependencies: [
+                "Resilience", "CSQLite", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -82,7 +94,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "Pipeline", "Telemetry",
+                "Proxy", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -97,7 +109,7 @@ let package = Package(
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Lab", "Sidecar", "Telemetry",
+                "Console", "Lab", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -108,6 +120,7 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         // Heap blocks per message: `scripts/bench allocations`.
@@ -127,7 +140,7 @@ let package = Package(
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Wire", "Telemetry", .product(name: "NIOCore", package: "swift-nio"),
+                "Pipeline", "Wire", "Telemetry", "Resilience", .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -169,10 +182,12 @@ let package = Package(
         .testTarget(
             name: "SidecarTests",
             dependencies: [
-                "Sidecar", "Pipeline", "Proxy", "Telemetry", .product(name: "Logging", package: "swift-log"),
+                "Sidecar", "Pipeline", "Proxy", "Resilience", "Telemetry",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),
+        .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

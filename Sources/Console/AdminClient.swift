@@ -18,8 +18,21 @@ public struct AdminClient {
     public func document(
         _ path: String, _ parameters: [(name: String, value: String?)] = []
     ) throws(AdminError) -> String {
+        try whole(path, parameters, isOrder: false)
+    }
+
+    /// The answer to something that changes the sidecar (POST).
+    public func order(
+        _ path: String, _ parameters: [(name: String, value: String?)] = []
+    ) throws(AdminError) -> String {
+        try whole(path, parameters, isOrder: true)
+    }
+
+    private func whole(
+        _ path: String, _ parameters: [(name: String, value: String?)], isOrder: Bool
+    ) throws(AdminError) -> String {
         var lines: [String] = []
-        try stream(path, parameters, patienceSeconds: 30) { lines.append($0) }
+        try stream(path, parameters, patienceSeconds: 30, isOrder: isOrder) { lines.append($0) }
         guard lines.count == 1 else { throw AdminError(.answer, "\(address.endpoint) answered with no document") }
         return lines[0]
     }
@@ -28,7 +41,7 @@ public struct AdminClient {
     ///
     /// - Parameter patienceSeconds: how long the whole may take; 0 for ever.
     public func stream(
-        _ path: String, _ parameters: [(name: String, value: String?)], patienceSeconds: Int = 0,
+        _ path: String, _ parameters: [(name: String, value: String?)], patienceSeconds: Int = 0, isOrder: Bool = false,
         onLine: @escaping (String) -> Void
     ) throws(AdminError) {
         guard Self.globalState == CURLE_OK, let handle = curl_easy_init() else {
@@ -36,6 +49,11 @@ public struct AdminClient {
         }
         defer { curl_easy_cleanup(handle) }
         let answer = Answer(handle, onLine)
+        if isOrder {
+            tacho_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, "POST")
+            tacho_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, 0)
+            tacho_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, "")
+        }
         tacho_curl_set_text(handle, CURLOPT_URL, address.url(path, parameters))
         tacho_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http")
         tacho_curl_set_text(handle, CURLOPT_USERAGENT, "tacho/\(TachographVersion.text)")

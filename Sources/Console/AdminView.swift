@@ -32,6 +32,36 @@ public struct AdminView: Sendable {
         return Waterfall(trace, style).text
     }
 
+    /// The answer of `/api/v1/breakers`.
+    public func breakers(_ document: String) throws(AdminError) -> String {
+        guard let list: BreakerList = Self.decode(document) else { throw Self.foreign }
+        return GuardTables(style).text(list)
+    }
+
+    /// The answer to an order.
+    public func breaker(_ document: String) throws(AdminError) -> String {
+        guard let breaker: BreakerView = Self.decode(document) else { throw Self.foreign }
+        return GuardTables(style).text(breaker)
+    }
+
+    /// The answer of `/api/v1/thresholds`.
+    public func thresholds(_ document: String) throws(AdminError) -> String {
+        guard let list: ThresholdList = Self.decode(document) else { throw Self.foreign }
+        return GuardTables(style).text(list)
+    }
+
+    /// The answer of `/api/v1/thresholds/history`.
+    public func history(_ document: String) throws(AdminError) -> String {
+        guard let list: GuardHistoryList = Self.decode(document) else { throw Self.foreign }
+        return GuardTables(style).text(list)
+    }
+
+    /// The answer of `/api/v1/thresholds/explain`.
+    public func explanation(_ document: String) throws(AdminError) -> String {
+        guard let explanation: ThresholdExplanationView = Self.decode(document) else { throw Self.foreign }
+        return GuardTables(style).text(explanation)
+    }
+
     private static let foreign = AdminError(
         .answer, "the answer is not that of a sidecar of this version (tacho \(TachographVersion.text))")
 

@@ -120,8 +120,9 @@ package struct OTLPEncoder: ~Copyable {
         output.fixed64(record.startUnixNanoseconds)
         output.byte(0x41)
         output.fixed64(max(record.startUnixNanoseconds, record.endUnixNanoseconds))
-        if record.kind != .consumer { templates.write(template.peer, to: &output) }
+        if record.kind.hasPeer { templates.write(template.peer, to: &output) }
         writeAttributes(record)
+        if let detail = record.detail { writeEvents(detail) }
         writeLinks(record)
         if record.error != .none { writeStatus(record.detail?.statusMessage ?? "") }
         output.byte(0x85)
@@ -196,6 +197,33 @@ package struct OTLPEncoder: ~Copyable {
         }
     }
 
+    /// Field 11 of Span, and field 12 for those left out.
+    private mutating func writeEvents(_ detail: SpanDetail) {
+        for event in detail.events {
+            output.byte(0x5a)
+            let length = output.placeholder(Self.spanLengthWidth)
+            output.byte(0x09)
+            output.fixed64(event.unixNanoseconds)
+            output.byte(0x12)
+            output.varint(UInt64(event.name.utf8CodeUnitCount))
+            output.raw(event.name)
+            for (key, value) in event.attributes {
+                switch value {
+                case .string(let text):
+                    output.attributeHead(0x1a, key, textCount: text.utf8.count)
+                    output.raw(text)
+                case .integer(let number): output.attribute(0x1a, key, number)
+                case .double(let number): output.attribute(0x1a, key, number)
+                }
+            }
+            output.patchLength(at: length, width: Self.spanLengthWidth)
+        }
+        if detail.droppedEventCount > 0 {
+            output.byte(0x60)
+            output.varint(UInt64(detail.droppedEventCount))
+        }
+    }
+
     /// Field 13 of Span, and field 14 for those left out.
     @inline(__always)
     private mutating func writeLinks(_ record: borrowing SpanRecord) {
@@ -250,6 +278,16 @@ package struct OTLPEncoder: ~Copyable {
         output.raw(text)
     }
 
+    /// No event is larger: keys, numbers and lengths, rounded up, and its texts.
+    private static func sizeLimit(_ event: SpanEvent) -> Int {
+        var size = 32 + event.name.utf8CodeUnitCount
+        for (key, value) in event.attributes {
+            size += 40 + key.utf8CodeUnitCount
+            if case .string(let text) = value { size += text.utf8.count }
+        }
+        return size
+    }
+
     /// No span of this record is larger. The constants are the sum of all keys, numbers and lengths, rounded up.
     @inline(__always)
     private mutating func sizeLimit(_ record: borrowing SpanRecord, _ template: SpanTemplates.Template) -> Int {
@@ -259,6 +297,7 @@ package struct OTLPEncoder: ~Copyable {
         size += templates.name(record.consumer).count
         guard let detail = record.detail else { return size }
         size += 256 * detail.moreLinks.count
+        for event in detail.events { size += Self.sizeLimit(event) }
         size += detail.traceState?.utf8.count ?? 0
         size += detail.conversationID?.utf8.count ?? 0
         size += detail.statusMessage?.utf8.count ?? 0

@@ -13,6 +13,10 @@ struct AdminQuery {
         }
     }
 
+    func text(_ name: String) -> String? {
+        parameters.get(name)
+    }
+
     func number(_ name: String, in range: ClosedRange<Int>, default standard: Int) throws(GatewayProblem) -> Int {
         guard let text = parameters.get(name) else { return standard }
         guard let number = Int(text), range.contains(number) else {

@@ -8,16 +8,23 @@ public struct AdminSources: Sendable {
     let traces: RecentTraces?
     let tap: MessageTap
     let text: TapText
+    let guards: (any GuardAdministration)?
 
-    /// - Parameter traces: nil when recent traces are not kept.
-    public init(traces: RecentTraces?, tap: MessageTap, text: TapText) {
+    /// - Parameters:
+    ///   - traces: nil when recent traces are not kept.
+    ///   - guards: nil when nothing is guarded.
+    public init(
+        traces: RecentTraces?, tap: MessageTap, text: TapText, guards: (any GuardAdministration)? = nil
+    ) {
         self.traces = traces
         self.tap = tap
         self.text = text
+        self.guards = guards
     }
 }
 
-/// `/api/v1`: recent traces, and messages as they pass. It reads and never changes anything.
+/// `/api/v1`: recent traces, and messages as they pass. These read and never change anything; what gives orders is in
+/// `GuardRoutes`.
 struct AdminRoutes: Sendable {
     let sources: AdminSources
     let readiness: Readiness
@@ -29,6 +36,7 @@ struct AdminRoutes: Sendable {
         group.get("traces") { request, _ in try list(request) }
         group.get("traces/{id}") { _, context in try trace(context.parameters.get("id") ?? "") }
         group.get("tap") { request, _ in try tap(request) }
+        GuardRoutes(guards: sources.guards).add(to: group)
     }
 
     private func list(_ request: Request) throws -> Response {

@@ -29,6 +29,8 @@ public enum ProxyEvent: Sendable {
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
     /// A connection ended while the client waited for replies.
     case upstreamLost(listener: String, upstream: String)
+    /// A TLS handshake failed; `peer` is the client's address or the upstream's.
+    case tlsFailed(listener: String, peer: String, isUpstream: Bool, reason: String)
 }
 
 /// Why a listener could not start.

@@ -13,15 +13,22 @@ public struct ListenerSettings: Sendable {
     public var upstream: Endpoint
     /// How long a connection to the upstream may take to open.
     public var connectTimeoutMilliseconds: Int
+    /// What encrypts the sides that `profile.tls` names.
+    public var tls: TLSContexts?
+    /// Whether servers that the upstream names stand in for it when it cannot be reached.
+    public var followsCluster: Bool
 
-    /// All parts are given.
+    /// Without TLS and stand-ins, unless they are given.
     public init(
-        profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int
+        profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
+        tls: TLSContexts? = nil, followsCluster: Bool = false
     ) {
         self.profile = profile
         self.listen = listen
         self.upstream = upstream
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.tls = tls
+        self.followsCluster = followsCluster
     }
 }
 
@@ -30,10 +37,11 @@ public struct ListenerSettings: Sendable {
 /// The life of a listener: `start`, then `drain`. A connection gets an upstream connection of its own on the same
 /// event loop before its first byte is read.
 public final class Listener<Machine: SessionMachine>: Sendable {
-    private let settings: ListenerSettings
+    let settings: ListenerSettings
     private let workers: WorkerSet
     private let group: any EventLoopGroup
     private let report: @Sendable (ProxyEvent) -> Void
+    private let upstreams: UpstreamDirectory
 
     /// A listener that is not listening yet. `report` may be called on any event loop.
     public init(
@@ -44,6 +52,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         self.group = group
         self.workers = workers
         self.report = report
+        upstreams = UpstreamDirectory(settings.upstream, isFollowed: settings.followsCluster)
     }
 
     /// Binds the address and accepts connections. Throws `ListenError`.
@@ -99,19 +108,41 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         metrics.connections.add(1)
         let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
         client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
-        return connect(on: client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
+        return connectGuarded(worker, client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
             try self.join(client, peer, upstream, bound.value.worker, bound.value.metrics)
         }.flatMapErrorThrowing { error in
             try self.refuse(client, error, bound.value.metrics)
         }
     }
 
-    private func connect(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
+    /// The configured upstream, or the first of its stand-ins that answers. If none does, the error is the configured
+    /// one's.
+    func connectToAny(on loop: any EventLoop) -> EventLoopFuture<(any Channel, Endpoint)> {
+        let configured = settings.upstream
+        return connect(to: configured, on: loop).map { ($0, configured) }.flatMapError { error in
+            let standIns = self.upstreams.standIns(most: Self.standInsTried)
+            var tried: EventLoopFuture<(any Channel, Endpoint)> = loop.makeFailedFuture(error)
+            for endpoint in standIns {
+                tried = tried.flatMapError { _ in
+                    self.connect(to: endpoint, on: loop).map { channel in
+                        self.upstreams.answered(endpoint)
+                        return (channel, endpoint)
+                    }
+                }
+            }
+            return tried.flatMapErrorThrowing { _ in throw error }
+        }
+    }
+
+    /// A client gives up after a few seconds, and unreachable addresses take their time.
+    private static var standInsTried: Int { 3 }
+
+    private func connect(to endpoint: Endpoint, on loop: any EventLoop) -> EventLoopFuture<any Channel> {
         let bootstrap = ClientBootstrap(group: loop)
             .connectTimeout(.milliseconds(Int64(settings.connectTimeoutMilliseconds)))
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
-        switch settings.upstream {
+        switch endpoint {
         case .tcp(let host, let port):
             return bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
         case .unix(let path):
@@ -120,39 +151,83 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     }
 
     private func join(
-        _ client: any Channel, _ peer: ClientPeer, _ upstream: any Channel, _ worker: Worker,
-        _ metrics: ListenerMetrics
+        _ client: any Channel, _ peer: ClientPeer, _ upstream: (channel: any Channel, endpoint: Endpoint),
+        _ worker: Worker, _ metrics: ListenerMetrics
     ) throws {
         let profile = settings.profile
-        let upstreamName = settings.upstream.description
-        let clientName = client.remoteAddress.map { "\($0)" } ?? "unknown"
+        let upstreamName = upstream.endpoint.description
+        let clientName = Self.name(client)
         let report = report
+        let upstreams = upstreams
+        let tls = relayTLS(clientName: clientName, upstream.endpoint)
         let relay = Relay(
             machine: Machine(
                 lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self),
                 peer: peer),
-            worker: worker, metrics: metrics,
+            worker: worker, metrics: metrics, tls: tls,
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
             onUpstreamLost: {
                 metrics.upstreamFailed(.lost)
                 report(.upstreamLost(listener: profile.name, upstream: upstreamName))
-            })
+            },
+            onAlternatives: { upstreams.learn($0) })
+        do {
+            try attach(relay, .upstream, to: upstream.channel, profile.tls.upstream, tls)
+        } catch {
+            upstream.channel.close(promise: nil)
+            throw error
+        }
+        try attach(relay, .client, to: client, profile.tls.client, tls)
         worker.add(relay)
-        try client.pipeline.syncOperations.addHandler(RelayHandler(relay, .client))
-        try upstream.pipeline.syncOperations.addHandler(RelayHandler(relay, .upstream))
         let bound = NIOLoopBound(relay, eventLoop: client.eventLoop)
         // Whichever way a channel ends, also before it was ever active, the relay hears of it.
         client.closeFuture.whenComplete { _ in bound.value.closed(.client) }
-        upstream.closeFuture.whenComplete { _ in bound.value.closed(.upstream) }
+        upstream.channel.closeFuture.whenComplete { _ in bound.value.closed(.upstream) }
     }
 
+    private func attach(
+        _ relay: Relay<Machine>, _ side: Side, to channel: any Channel, _ beginning: SessionTLS.Beginning,
+        _ tls: RelayTLS?
+    ) throws {
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(RelayHandler(relay, side))
+        if beginning == .firstByte { try tls?.addHandler(to: pipeline, side) }
+    }
+
+    private func relayTLS(clientName: String, _ upstream: Endpoint) -> RelayTLS? {
+        guard let contexts = settings.tls else { return nil }
+        let (report, listener) = (report, settings.profile.name)
+        return RelayTLS(
+            sides: settings.profile.tls, contexts: contexts, upstreamHost: upstream.host,
+            upstreamName: upstream.description,
+            handshakeLimit: .milliseconds(Int64(settings.connectTimeoutMilliseconds)),
+            onFailure: { side, reason in
+                report(
+                    .tlsFailed(
+                        listener: listener, peer: side == .upstream ? upstream.description : clientName,
+                        isUpstream: side == .upstream, reason: reason))
+            })
+    }
+
+    private static func name(_ client: any Channel) -> String { client.remoteAddress.map { "\($0)" } ?? "unknown" }
+
     private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
-        metrics.upstreamFailed(Self.failure(error))
-        let reason = Self.reason(error)
-        report(
-            .upstreamUnreachable(
-                listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
-        let answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
-        try client.pipeline.syncOperations.addHandler(RefusalHandler(answer: answer))
+        let answer: ByteBuffer
+        if let refusal = error as? ConnectionRefusal {
+            answer = Machine.refusal(refusal.text)
+        } else {
+            metrics.upstreamFailed(Self.failure(error))
+            let reason = Self.reason(error)
+            report(
+                .upstreamUnreachable(
+                    listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
+            answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+        }
+        if settings.profile.tls.client == .firstByte {
+            try relayTLS(clientName: Self.name(client), settings.upstream)?
+                .addHandler(to: client.pipeline.syncOperations, .client)
+        }
+        try client.pipeline.syncOperations.addHandler(
+            RefusalHandler(answer: answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
     }
 }

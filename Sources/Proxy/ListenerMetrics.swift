@@ -31,6 +31,21 @@ final class ListenerMetrics {
         case unresolved
         case other
         case lost
+        case tls
+    }
+
+    enum HandshakeOutcome: String {
+        case completed
+        case failed
+    }
+
+    /// One per connection, so the series need not be kept at hand.
+    func handshake(_ side: Side, _ outcome: HandshakeOutcome) {
+        if side == .upstream, outcome == .failed { upstreamFailed(.tls) }
+        shard.counter(
+            MetricCatalog.tlsHandshakes, [listener, side == .client ? "client" : "upstream", outcome.rawValue]
+        )
+        .add(1)
     }
 
     func upstreamFailed(_ reason: UpstreamFailure, by count: UInt64 = 1) {

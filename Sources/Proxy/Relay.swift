@@ -1,4 +1,5 @@
 import NIOCore
+import NIOTLS
 import Pipeline
 import Telemetry
 
@@ -10,22 +11,34 @@ final class Relay<Machine: SessionMachine> {
     private var machine: Machine
     private var state = RelayStateMachine()
     private let worker: Worker
-    private let metrics: ListenerMetrics
+    let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
     private let onUpstreamLost: () -> Void
-    private var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
-    private var waitsToRead = (client: false, upstream: false)
+    private let onAlternatives: ([String]) -> Void
+    let tls: RelayTLS?
+    var handshakes: TLSHandshakes
+    var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
+    private(set) var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
+    private(set) var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
+    /// The machine holds back bytes of the client until then.
+    private var resumption: (at: UInt64, task: Scheduled<Void>)?
+    /// The client has finished while bytes of it were held back; the upstream hears of it when they have passed.
+    private var finishWaits = false
 
     init(
-        machine: Machine, worker: Worker, metrics: ListenerMetrics, onOpaque: @escaping (OpaqueReason) -> Void,
-        onUpstreamLost: @escaping () -> Void
+        machine: Machine, worker: Worker, metrics: ListenerMetrics, tls: RelayTLS? = nil,
+        onOpaque: @escaping (OpaqueReason) -> Void, onUpstreamLost: @escaping () -> Void,
+        onAlternatives: @escaping ([String]) -> Void = { _ in }
     ) {
         self.machine = machine
         self.worker = worker
         self.metrics = metrics
         self.onOpaque = onOpaque
         self.onUpstreamLost = onUpstreamLost
+        self.onAlternatives = onAlternatives
+        self.tls = tls
+        handshakes = TLSHandshakes(tls?.sides ?? SessionTLS())
     }
 
     func attach(_ context: ChannelHandlerContext, _ side: Side) {
@@ -33,6 +46,7 @@ final class Relay<Machine: SessionMachine> {
         case .client: contexts.client = context
         case .upstream: contexts.upstream = context
         }
+        if handshakes.isUnderWay(side) { limitHandshake(side) }
     }
 
     /// The client can be written to: now the upstream may speak.
@@ -54,10 +68,18 @@ final class Relay<Machine: SessionMachine> {
             case .upstream: machine.receiveFromUpstream(bytes, at: now)
             }
         write(output)
+        followHold()
+        if !output.startTLS.isEmpty {
+            startTLS(output.startTLS)
+            // The handler that was just put between the socket and this relay keeps the end of this read to itself.
+            readComplete(side)
+        }
     }
 
     func readComplete(_ side: Side) {
         context(side.other)?.flush()
+        // A machine may answer the side that spoke.
+        context(side)?.flush()
         if readStartedAt != 0 {
             metrics.proxyTime(side).record(nanoseconds: SystemClock.monotonicNanoseconds() &- readStartedAt)
             readStartedAt = 0
@@ -70,12 +92,58 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toUpstream { contexts.upstream?.write(NIOAny(bytes), promise: nil) }
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
+        if let alternatives = output.alternatives { onAlternatives(alternatives) }
+        if output.endsSession { closeBoth() }
+    }
+
+    // MARK: Holding back
+
+    /// About once a second.
+    func tick(at now: Instant) {
+        machine.tick(at: now)
+    }
+
+    /// The machine may have begun, or ended, to hold back what the client sends.
+    private func followHold() {
+        guard let moment = machine.resumesAt else {
+            guard let resumption else { return }
+            resumption.task.cancel()
+            self.resumption = nil
+            return endHold()
+        }
+        guard resumption?.at != moment, let loop = contexts.client?.eventLoop ?? contexts.upstream?.eventLoop else {
+            return
+        }
+        resumption?.task.cancel()
+        let now = SystemClock.monotonicNanoseconds()
+        let delay = TimeAmount.nanoseconds(Int64(clamping: moment > now ? moment - now : 0))
+        // The relay stays on this loop, and the task with it.
+        let task = loop.assumeIsolated().scheduleTask(in: delay) { self.resume() }
+        resumption = (moment, task)
+    }
+
+    private func resume() {
+        resumption = nil
+        write(machine.resume(at: SystemClock.now()))
+        contexts.upstream?.flush()
+        contexts.client?.flush()
+        worker.lane.flush()
+        if machine.resumesAt == nil { endHold() } else { followHold() }
+    }
+
+    private func endHold() {
+        if finishWaits {
+            finishWaits = false
+            return finished(.client)
+        }
+        becameWritable(.upstream)
     }
 
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        if context(side.other)?.channel.isWritable ?? true { return true }
+        let isHeld = side == .client && machine.resumesAt != nil
+        if !isHeld, context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
         case .upstream: waitsToRead.upstream = true
@@ -83,26 +151,35 @@ final class Relay<Machine: SessionMachine> {
         return false
     }
 
-    func becameWritable(_ side: Side) {
-        switch side.other {
+    func becameWritable(_ side: Side) { resumeReading(side.other) }
+
+    func resumeReading(_ side: Side) {
+        switch side {
         case .client:
-            guard waitsToRead.client else { return }
+            guard waitsToRead.client, mayRead(side) else { return }
             waitsToRead.client = false
         case .upstream:
-            guard waitsToRead.upstream else { return }
+            guard waitsToRead.upstream, mayRead(side) else { return }
             waitsToRead.upstream = false
         }
-        context(side.other)?.read()
+        context(side)?.read()
     }
 
     // MARK: Ends
 
     func finished(_ side: Side) {
+        if side == .client, machine.resumesAt != nil {
+            finishWaits = true
+            return
+        }
         let now = SystemClock.now()
+        let wasIdle = machine.isIdle
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch state.finished(side) {
-        case .finishOther: context(side.other)?.close(mode: .output, promise: nil)
+        case .finishOther:
+            if side == .upstream, !wasIdle { machine.upstreamLost(at: now) }
+            context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
         }
@@ -112,13 +189,18 @@ final class Relay<Machine: SessionMachine> {
         let wasIdle = machine.isIdle
         switch state.closed(side) {
         case .closeOther(let isLoss):
-            if isLoss, !wasIdle { onUpstreamLost() }
             let now = SystemClock.now()
+            if isLoss, !wasIdle {
+                machine.upstreamLost(at: now)
+                onUpstreamLost()
+            }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)
         case .end:
             detach(side)
+            resumption?.task.cancel()
+            resumption = nil
             machine.closed(at: SystemClock.now())
             worker.lane.flush()
             worker.remove(ObjectIdentifier(self))
@@ -148,14 +230,14 @@ final class Relay<Machine: SessionMachine> {
         channel.close(afterAtMost: .seconds(30))
     }
 
-    private func detach(_ side: Side) {
+    func detach(_ side: Side) {
         switch side {
         case .client: contexts.client = nil
         case .upstream: contexts.upstream = nil
         }
     }
 
-    private func context(_ side: Side) -> ChannelHandlerContext? {
+    func context(_ side: Side) -> ChannelHandlerContext? {
         switch side {
         case .client: contexts.client
         case .upstream: contexts.upstream
@@ -173,6 +255,7 @@ extension Channel {
 
 /// What a worker needs of the relays on its event loop.
 protocol DrainableSession: AnyObject {
+    func tick(at now: Instant)
     func drain()
     func closeBoth()
 }
@@ -180,7 +263,7 @@ protocol DrainableSession: AnyObject {
 extension Relay: DrainableSession {}
 
 /// One side of a relay in a channel's pipeline: hands every event to the relay, decides nothing.
-final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
+final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -219,6 +302,7 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if let event = event as? ChannelEvent, event == .inputClosed { relay.finished(side) }
+        if case .handshakeCompleted = event as? TLSUserEvent { relay.handshakeCompleted(side) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -227,6 +311,6 @@ final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler {
 
     /// A reset, mostly. The channel closes by itself, and `channelInactive` does the rest.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        relay.failed(side, error)
     }
 }

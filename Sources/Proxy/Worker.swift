@@ -36,6 +36,13 @@ public final class Worker {
         sessions[id] = nil
     }
 
+    /// About once a second: the lane's own work, and a look at what the sessions wait for.
+    func tick() {
+        let now = SystemClock.now()
+        for session in sessions.values { session.tick(at: now) }
+        lane.tick(at: now)
+    }
+
     /// Asks every session to end when nothing is under way.
     public func drain() {
         for session in Array(sessions.values) { session.drain() }
@@ -85,7 +92,7 @@ public final class WorkerSet: Sendable {
     public func startTicking(every interval: TimeAmount) {
         for candidate in bound {
             candidate.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-                candidate.value.lane.tick(at: SystemClock.now())
+                candidate.value.tick()
             }
         }
     }

@@ -80,11 +80,15 @@ final class ProxyService: Service {
     ) async throws -> any Channel {
         let settings = ListenerSettings(
             profile: profile, listen: listener.listen, upstream: listener.upstream,
-            connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds)
+            connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds,
+            tls: try listener.tls.settings.map { try TLSContexts($0) },
+            followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on)
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
         switch listener.busProtocol {
         case .redis:
             return try await Listener<RedisSession>(settings, group: group, workers: workers, report: report).start()
+        case .nats:
+            return try await Listener<NATSSession>(settings, group: group, workers: workers, report: report).start()
         }
     }
 
@@ -98,7 +102,8 @@ final class ProxyService: Service {
             number: UInt32(number), name: listener.name, service: configuration.service,
             system: listener.busProtocol.rawValue, broker: broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
-            pendingRepliesMax: configuration.limits.pendingReplies)
+            pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
+            nats: listener.nats.options)
     }
 
     /// Waits until every session has ended by itself, at most for the drain time.
@@ -124,7 +129,9 @@ final class ProxyService: Service {
         var lines = ["tacho \(TachographVersion.text)"]
         for (listener, channel) in zip(configuration.listeners, channels) {
             let address = Endpoint(bound: channel.localAddress) ?? listener.listen
-            lines.append("  \(listener.busProtocol.rawValue)   \(address) -> \(listener.upstream)")
+            let name = listener.busProtocol.rawValue
+            let padding = String(repeating: " ", count: max(1, 8 - name.count))
+            lines.append("  \(name)\(padding)\(address) -> \(listener.upstream)")
         }
         for await address in gatewayAddress {
             if let address { lines.append("  http    \(address)/metrics") }

@@ -1,10 +1,12 @@
 import Export
 import Gateway
+import GuardStore
 import Logging
 import NIOCore
 import NIOPosix
 import Pipeline
 import Proxy
+import Resilience
 import ServiceLifecycle
 import Telemetry
 import UnixSignals
@@ -39,6 +41,8 @@ public enum Topology {
         let provisional =
             keepsByRule(configuration, otel)
             ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
+        let board = guardBoard(configuration, logger)
+        board?.register(in: registry)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -49,7 +53,8 @@ public enum Topology {
             sampler: Sampler(otel.sampler ?? .parentBased(root: .alwaysOn)), sink: traces ?? exporter.queue,
             consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
             causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields,
-            sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog))
+            sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog),
+            guards: board?.table)
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
@@ -59,14 +64,29 @@ public enum Topology {
         var services: [any Service] = [exporter]
         let admin = AdminSources(
             traces: traces, tap: shared.tap,
-            text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)))
+            text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)),
+            guards: board.map { GuardDesk(board: $0, logger: logger) })
         if let gateway = gateway(configuration, registry, readiness, admin, logger, proxy) { services.append(gateway) }
+        if let board {
+            if let store = board.store { services.append(store) }
+            services.append(GuardService(board: board, logger: logger))
+        }
         services.append(proxy)
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         try await group.run()
+    }
+
+    /// The guards of the process; nil when there are to be none.
+    private static func guardBoard(_ configuration: SidecarConfiguration, _ logger: Logger) -> GuardBoard? {
+        guard let policy = configuration.resilience.policy else { return nil }
+        let table = GuardTable(
+            capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds,
+            bulkhead: configuration.resilience.bulkhead)
+        let store = ThresholdStore(directory: configuration.dataDirectory) { logger.log($0) }
+        return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store)
     }
 
     /// Keeps spans on their way to the exporter; nil when nobody could read them, or nobody wants to.

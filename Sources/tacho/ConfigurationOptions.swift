@@ -13,7 +13,8 @@ struct ConfigurationOptions: ParsableArguments {
             valueName: "listen=upstream"))
     var redis: [String] = []
 
-    @Option(help: ArgumentHelp("Proxy a NATS server. Not available in this version.", valueName: "listen=upstream"))
+    @Option(
+        help: ArgumentHelp("Proxy a NATS server, in the same form. Repeatable.", valueName: "listen=upstream"))
     var nats: [String] = []
 
     @Option(help: ArgumentHelp("Proxy a Kafka broker. Not available in this version.", valueName: "listen=upstream"))

@@ -11,9 +11,9 @@ struct Tacho: AsyncParsableCommand {
         abstract: "A tracing sidecar for event buses.",
         version: TachographVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, LabCommand.self,
-            VersionCommand.self,
-            ConfigReferenceCommand.self,
+            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, BreakersCommand.self,
+            ThresholdsCommand.self, DetectCommand.self, LabCommand.self,
+            VersionCommand.self, ConfigReferenceCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import OTLPReceiver, RedisServer, Relay, Tacho, jaeger_rules
+from harness import Authority, NatsServer, OTLPReceiver, RedisServer, Relay, Tacho, TLSFront, jaeger_rules, nats_server
 
 
 class World:
@@ -23,6 +23,28 @@ class World:
         self._endings.callback(server.stop)
         return server.start()
 
+    def nats(self, settings="", **options):
+        return self._started(NatsServer(self._place("nats"), settings, **options))
+
+    def nats_leaf_pair(self):
+        """A hub and its leaf, connected."""
+        hub, leaf = map(self._started, nats_server.leaf_pair(self._place))
+        nats_server.wait_for_leaf(hub)
+        return hub, leaf
+
+    def nats_cluster(self, settings=""):
+        """Three servers that know each other."""
+        servers = [self._started(server) for server in nats_server.cluster_of_three(self._place, settings)]
+        nats_server.wait_for_cluster(servers)
+        return servers
+
+    def _started(self, server):
+        self._endings.callback(server.stop)
+        return server.start()
+
+    def authority(self, name="authority"):
+        return Authority(self._place("certificates"), name)
+
     def receiver(self, up=True, tls=None):
         made = OTLPReceiver(tls)
         self.receivers.append(made)
@@ -34,7 +56,14 @@ class World:
         self._endings.callback(made.stop)
         return made
 
+    def tls_front(self, target, context):
+        made = TLSFront(target.address, context)
+        self._endings.callback(made.stop)
+        return made
+
     def tacho(self, upstream, receiver=None, **options):
+        if isinstance(upstream, NatsServer):
+            options.setdefault("protocol", "nats")
         made = Tacho(self._place("tacho"), getattr(upstream, "address", upstream), receiver, **options)
         self.tachos.append(made)
         self._endings.callback(made.kill)
@@ -120,6 +149,18 @@ def receiver(world):
 def tacho(world, redis_server, receiver):
     """The usual arrangement: inject always, deliver as stored, a collector that listens."""
     return world.tacho(redis_server, receiver)
+
+
+@pytest.fixture
+def nats(world):
+    """A nats-server with JetStream."""
+    return world.nats()
+
+
+@pytest.fixture
+def nats_tacho(world, nats, receiver):
+    """The usual arrangement, in front of NATS."""
+    return world.tacho(nats, receiver)
 
 
 @pytest.fixture

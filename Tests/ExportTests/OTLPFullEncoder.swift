@@ -68,6 +68,11 @@ struct OTLPFullEncoder {
         span.pointee.n_links = links.count
         span.pointee.links = tree.list(links)
         span.pointee.dropped_links_count = record.detail?.droppedLinkCount ?? 0
+        var events: [UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Span__Event>] = []
+        for event in record.detail?.events ?? [] { events.append(self.event(event, &tree)) }
+        span.pointee.n_events = events.count
+        span.pointee.events = tree.list(events)
+        span.pointee.dropped_events_count = record.detail?.droppedEventCount ?? 0
         if record.error != .none {
             let status: UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Status> = tree.message(
                 opentelemetry__proto__trace__v1__status__init)
@@ -99,6 +104,19 @@ struct OTLPFullEncoder {
         return message
     }
 
+    private func event(
+        _ event: SpanEvent, _ tree: inout OTLPTree
+    ) -> UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Span__Event> {
+        let attributes = tree.attributes(event.attributes.map { ($0.key.description, $0.value) })
+        let message: UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Span__Event> = tree.message(
+            opentelemetry__proto__trace__v1__span__event__init)
+        message.pointee.time_unix_nano = event.unixNanoseconds
+        message.pointee.name = tree.text(event.name.description)
+        message.pointee.n_attributes = attributes.count
+        message.pointee.attributes = tree.list(attributes)
+        return message
+    }
+
     /// Written out in full, so that a wrong key in the encoder is seen here.
     private func attributes(
         of record: SpanRecord, _ descriptor: SpanDescriptor
@@ -122,7 +140,7 @@ struct OTLPFullEncoder {
             text("network.peer.address", descriptor.broker.peer)
             number("network.peer.port", Int64(descriptor.broker.peerPort))
         }
-        if record.kind != .consumer {
+        if record.kind == .client || record.kind == .producer {
             text("peer.service", descriptor.system)
             text("service.peer.name", descriptor.system)
         }

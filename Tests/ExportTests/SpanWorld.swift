@@ -56,7 +56,8 @@ struct SpanWorld {
         func maybe(_ share: Int = 2) -> Bool { Int.random(in: 0..<share, using: &generator) == 0 }
         let start = UInt64.random(in: 0...(.max), using: &generator)
         var record = SpanRecord(
-            descriptor: descriptor, kind: [.client, .producer, .consumer].randomElement(using: &generator) ?? .client,
+            descriptor: descriptor,
+            kind: [.internal, .client, .producer, .consumer].randomElement(using: &generator) ?? .client,
             traceID: TraceID(high: generator.next(), low: generator.next()), spanID: SpanID(generator.next()),
             flags: TraceFlags(rawValue: UInt8.random(in: 0...3, using: &generator)), startUnixNanoseconds: start,
             endUnixNanoseconds: maybe(10) ? start &- 5 : start &+ generator.next() % 1_000_000_000)
@@ -99,7 +100,25 @@ struct SpanWorld {
             droppedLinkCount: Bool.random(using: &generator) ? UInt32.random(in: 0...(.max), using: &generator) : 0,
             conversationID: Bool.random(using: &generator) ? randomText(&generator, words: 400) : nil,
             traceState: Bool.random(using: &generator) ? "ot=th:8,vendor=\(randomText(&generator, words: 30))" : nil,
-            statusMessage: randomText(&generator, words: generator.next() % 10 == 0 ? 9000 : 20))
+            statusMessage: randomText(&generator, words: generator.next() % 10 == 0 ? 9000 : 20),
+            events: (0..<([0, 0, 1, 2, 16].randomElement(using: &generator) ?? 0)).map { _ in randomEvent(&generator) },
+            droppedEventCount: Bool.random(using: &generator) ? UInt32.random(in: 0...(.max), using: &generator) : 0)
+    }
+
+    private func randomEvent(_ generator: inout SeededGenerator) -> SpanEvent {
+        let values: [AttributeValue] = [
+            .string(randomText(&generator, words: generator.next() % 10 == 0 ? 6000 : 20)),
+            .integer(Int64(bitPattern: generator.next())), .integer(-1), .integer(0), .double(0.25),
+        ]
+        let keys: [StaticString] = ["tacho.threshold.old", "a", "tacho.evidence.log_latency_variance"]
+        return SpanEvent(
+            unixNanoseconds: generator.next(), name: generator.next() % 2 == 0 ? "tacho.threshold" : "e",
+            attributes: (0..<Int(generator.next() % 20)).map { _ in
+                (
+                    keys[Int(generator.next() % UInt64(keys.count))],
+                    values[Int(generator.next() % UInt64(values.count))]
+                )
+            })
     }
 
     private func randomLink(_ generator: inout SeededGenerator) -> SpanLink {

@@ -28,7 +28,8 @@ extension Report {
             }
             members.append(
                 "\"\(figure.rawValue)\":{\"median\":\(Decimal.text(spread.median, digits: 3)),"
-                    + "\"p95\":\(Decimal.text(spread.p95, digits: 3)),\"runs\":\(spread.count)}")
+                    + "\"p95\":\(Decimal.text(spread.p95, digits: 3)),"
+                    + "\"max\":\(Decimal.text(spread.max, digits: 3)),\"runs\":\(spread.count)}")
         }
         return "{\(members.joined(separator: ","))}"
     }

@@ -4,6 +4,8 @@ public struct Spread: Sendable, Hashable {
     public var median: Double
     /// The least value that 95 % of the runs do not exceed.
     public var p95: Double
+    /// The greatest value.
+    public var max: Double
     /// Runs that had a value.
     public var count: Int
 
@@ -14,7 +16,8 @@ public struct Spread: Sendable, Hashable {
         count = sorted.count
         let half = count / 2
         median = count % 2 == 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2
-        p95 = sorted[min(count - 1, max(0, (count * 95 + 99) / 100 - 1))]
+        max = sorted[count - 1]
+        p95 = sorted[Swift.min(count - 1, Swift.max(0, (count * 95 + 99) / 100 - 1))]
     }
 }
 

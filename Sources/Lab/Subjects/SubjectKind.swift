@@ -12,6 +12,7 @@ public enum SubjectKind: String, Sendable, CaseIterable {
     case tachographFixed = "tachograph-fixed"
     case tachographShadow = "tachograph-shadow"
     case tachographAuto = "tachograph-auto"
+    case tachographBulkhead = "tachograph-bulkhead"
 
     /// A fresh one, for one run.
     public func make(seed: UInt64) -> any Subject {
@@ -26,6 +27,7 @@ public enum SubjectKind: String, Sendable, CaseIterable {
         case .tachographFixed: TachographSubject(mode: .fixed, seed: seed)
         case .tachographShadow: TachographSubject(mode: .shadow, seed: seed)
         case .tachographAuto: TachographSubject(mode: .auto, seed: seed)
+        case .tachographBulkhead: TachographSubject(mode: .auto, bulkhead: 4...1_000, seed: seed)
         }
     }
 

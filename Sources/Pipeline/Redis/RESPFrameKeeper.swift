@@ -13,6 +13,8 @@ struct RESPFrameKeeper {
         case keep
         /// The bytes need not be seen again.
         case pass
+        /// The frame is refused: its bytes go nowhere.
+        case swallow
     }
 
     var decoder: RESPDecoder
@@ -21,6 +23,8 @@ struct RESPFrameKeeper {
     /// Where the current frame starts in the buffer at hand; meaningless for a frame that passes.
     private(set) var frameStart = 0
     private var kept: ByteBuffer?
+    /// Bytes at the end of what is kept that the decoder has not seen.
+    private var unscanned = 0
 
     /// Tokens of one frame that are remembered; a frame with more of them passes unedited.
     static let tokensMax = 32_768
@@ -32,6 +36,14 @@ struct RESPFrameKeeper {
         decoder = RESPDecoder(role: role)
     }
 
+    /// Nothing will be looked up in the bytes of the current frame any more.
+    var isDecided: Bool { disposition == .pass || disposition == .swallow }
+
+    /// Whether an unfinished frame that is kept would outgrow `limit`.
+    func outgrows(_ buffer: ByteBuffer, _ limit: Int) -> Bool {
+        isInsideFrame && !isDecided && buffer.readableBytes - frameStart > limit
+    }
+
     /// Whether a frame has begun that has not ended.
     var isInsideFrame: Bool { decoder.frameLength > 0 }
 
@@ -40,10 +52,25 @@ struct RESPFrameKeeper {
         frameStart = 0
         guard var joined = kept else { return 0 }
         kept = nil
-        let scanned = joined.readableBytes
+        let scanned = joined.readableBytes - unscanned
+        unscanned = 0
         joined.writeBuffer(&bytes)
         bytes = joined
         return scanned
+    }
+
+    /// Keeps the current frame, which ends at `position`, and all that follows it, until its turn comes.
+    mutating func hold(_ buffer: ByteBuffer, endedAt position: Int) {
+        kept = buffer.getSlice(at: buffer.readerIndex + frameStart, length: buffer.readableBytes - frameStart)
+        unscanned = buffer.readableBytes - position
+    }
+
+    /// Puts more bytes behind what is held.
+    mutating func hold(more bytes: ByteBuffer) {
+        var held = kept ?? ByteBuffer()
+        held.writeImmutableBuffer(bytes)
+        kept = held
+        unscanned += bytes.readableBytes
     }
 
     /// Notes a token of the current frame. False when there are too many to remember.
@@ -66,6 +93,7 @@ struct RESPFrameKeeper {
     mutating func split(_ buffer: ByteBuffer, keepAtMost limit: Int?) -> (passing: Int, isTooLarge: Bool) {
         let count = buffer.readableBytes
         guard let limit, isInsideFrame, disposition != .pass, frameStart < count else { return (count, false) }
+        guard disposition != .swallow else { return (frameStart, false) }
         guard count - frameStart <= limit else {
             disposition = .pass
             return (count, true)

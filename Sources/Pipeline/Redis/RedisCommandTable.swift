@@ -17,6 +17,8 @@ enum RedisCommandKind: UInt8 {
     case hello
     case client
     case select
+    /// MULTI.
+    case begin
     case execute
     case discard
     case reset
@@ -26,7 +28,7 @@ enum RedisCommandKind: UInt8 {
     /// Whether the arguments have to be seen, and so the whole command kept together.
     var needsArguments: Bool {
         switch self {
-        case .plain, .execute, .discard, .reset, .monitor, .replicate: false
+        case .plain, .begin, .execute, .discard, .reset, .monitor, .replicate: false
         case .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect, .acknowledge,
             .delete, .subscribe, .unsubscribe, .hello, .client, .select:
             true
@@ -39,6 +41,10 @@ struct RedisCommand {
     /// Upper case: the value of the `db_operation_name` label.
     let name: String
     let kind: RedisCommandKind
+    /// It concerns the connection or the server and no data: no guard ever refuses it.
+    var isControl = false
+    /// Its reply may come late although nothing is wrong: it waits for data, or for somebody else.
+    var mayWait = false
 }
 
 /// Every command we know, found by name in any case without allocating.
@@ -90,9 +96,12 @@ struct RedisCommandTable: Sendable {
 
     private init() {
         var commands = [RedisCommand(name: "_OTHER", kind: .plain)]
-        commands += Self.followed.map { RedisCommand(name: $0.0, kind: $0.1) }
-        commands += Self.plain.split(whereSeparator: \.isWhitespace).map {
-            RedisCommand(name: String($0), kind: .plain)
+        let control = Set(Self.control.split(whereSeparator: \.isWhitespace))
+        let waiting = Set(Self.waiting.split(whereSeparator: \.isWhitespace))
+        let plain = Self.plain.split(whereSeparator: \.isWhitespace).map { (String($0), RedisCommandKind.plain) }
+        commands += (Self.followed + plain).map { name, kind in
+            RedisCommand(
+                name: name, kind: kind, isControl: control.contains(name[...]), mayWait: waiting.contains(name[...]))
         }
         var slots = [Number](repeating: Self.other, count: Self.slotCount)
         var keys = [Key(Array("_OTHER".utf8).span, 0..<6)!]
@@ -143,6 +152,7 @@ struct RedisCommandTable: Sendable {
         ("HELLO", .hello),
         ("CLIENT", .client),
         ("SELECT", .select),
+        ("MULTI", .begin),
         ("EXEC", .execute),
         ("DISCARD", .discard),
         ("RESET", .reset),
@@ -150,6 +160,20 @@ struct RedisCommandTable: Sendable {
         ("SYNC", .replicate),
         ("PSYNC", .replicate),
     ]
+
+    /// A client must be able to sign in, to ask what is wrong, and to leave, whatever state the broker is in.
+    private static let control = """
+        ACL ASKING AUTH BGREWRITEAOF BGSAVE CLIENT CLUSTER COMMAND CONFIG DEBUG DISCARD ECHO EXEC FAILOVER FUNCTION
+        HELLO INFO LASTSAVE LATENCY LOLWUT MEMORY MODULE MONITOR MULTI PING PSUBSCRIBE PSYNC PUBSUB PUNSUBSCRIBE QUIT
+        READONLY READWRITE REPLCONF REPLICAOF RESET ROLE SAVE SCRIPT SELECT SHUTDOWN SLAVEOF SLOWLOG SSUBSCRIBE
+        SUBSCRIBE SUNSUBSCRIBE SYNC TIME UNSUBSCRIBE UNWATCH WATCH XINFO
+        """
+
+    /// DEBUG sleeps, scripts take what they take, WAIT and the blocking reads wait by design.
+    private static let waiting = """
+        BGREWRITEAOF BGSAVE BLMOVE BLMPOP BLPOP BRPOP BRPOPLPUSH BZMPOP BZPOPMAX BZPOPMIN DEBUG EVAL EVALSHA EVALSHA_RO
+        EVAL_RO FAILOVER FCALL FCALL_RO MIGRATE SAVE SHUTDOWN WAIT WAITAOF
+        """
 
     private static let plain = """
         ACL APPEND ASKING AUTH BGREWRITEAOF BGSAVE BITCOUNT BITFIELD BITFIELD_RO BITOP BITPOS BLMOVE BLMPOP
@@ -161,7 +185,7 @@ struct RedisCommandTable: Sendable {
         HINCRBYFLOAT HKEYS HLEN HMGET HMSET HPERSIST HPEXPIRE HPEXPIREAT HPEXPIRETIME HPTTL HRANDFIELD HSCAN
         HSET HSETEX HSETNX HSTRLEN HTTL HVALS INCR INCRBY INCRBYFLOAT INCREX INFO KEYS LASTSAVE LATENCY LCS
         LINDEX LINSERT LLEN LMOVE LMPOP LOLWUT LPOP LPOS LPUSH LPUSHX LRANGE LREM LSET LTRIM MEMORY MGET
-        MIGRATE MODULE MOVE MSET MSETEX MSETNX MULTI OBJECT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PFADD PFCOUNT
+        MIGRATE MODULE MOVE MSET MSETEX MSETNX OBJECT PERSIST PEXPIRE PEXPIREAT PEXPIRETIME PFADD PFCOUNT
         PFDEBUG PFMERGE PFSELFTEST PING PSETEX PTTL PUBSUB QUIT RANDOMKEY READONLY READWRITE RENAME RENAMENX
         REPLCONF REPLICAOF RESTORE RESTORE-ASKING ROLE RPOP RPOPLPUSH RPUSH RPUSHX SADD SAVE SCAN SCARD SCRIPT
         SDIFF SDIFFSTORE SET SETBIT SETEX SETNX SETRANGE SHUTDOWN SINTER SINTERCARD SINTERSTORE

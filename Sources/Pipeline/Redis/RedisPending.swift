@@ -12,6 +12,10 @@ struct PendingReplies {
         /// Commands to a subscription reply once per channel: replies still to come.
         var remaining: UInt32 = 1
         var startedAt: Instant
+        /// Which guards hear of the reply.
+        var ticket = GuardTicket.none
+        /// The reply may come late although nothing is wrong.
+        var mayWait = false
     }
 
     /// How the reply is to be understood.
@@ -27,10 +31,19 @@ struct PendingReplies {
         case discard
         case reset
         case monitor
+        /// The command was not sent on; we answer it ourselves when its turn comes.
+        case local
+        /// DISCARD went out in place of EXEC; the client is told that its transaction was aborted.
+        case aborted
     }
 
     private var entries = Deque<Entry>()
     private var operations = Deque<OpenOperation>()
+    /// Our own answers, in the order of their entries.
+    private var answers = Deque<[UInt8]>()
+
+    /// Entries at the front that were found to be overdue.
+    private(set) var examined = 0
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
@@ -45,7 +58,43 @@ struct PendingReplies {
 
     mutating func popFirst() -> (entry: Entry, operation: OpenOperation?)? {
         guard let entry = entries.popFirst() else { return nil }
+        if examined > 0 { examined -= 1 }
         return (entry, entry.hasOperation ? operations.popFirst() : nil)
+    }
+
+    /// The next entry is one that we answer: its bytes.
+    mutating func popLocal() -> [UInt8]? {
+        guard entries.first?.expectation == .local else { return nil }
+        entries.removeFirst()
+        if examined > 0 { examined -= 1 }
+        return answers.popFirst()
+    }
+
+    mutating func appendLocal(_ answer: [UInt8], _ command: RedisCommandTable.Number, at now: Instant) {
+        entries.append(Entry(command: command, expectation: .local, hasOperation: false, startedAt: now))
+        answers.append(answer)
+    }
+
+    /// Answers of our own that wait for their turn, or a transaction that we have to abort: without this order of
+    /// replies the client would be told wrong things.
+    var dependsOnOrder: Bool { !answers.isEmpty || entries.contains { $0.expectation == .aborted } }
+
+    subscript(position: Int) -> Entry { entries[entries.startIndex + position] }
+
+    /// The next entry that was not overdue is; it counts no more.
+    mutating func examineNext() {
+        entries[entries.startIndex + examined].ticket = .none
+        examined += 1
+    }
+
+    /// Takes the tickets off all entries.
+    mutating func takeTickets() -> [GuardTicket] {
+        var tickets: [GuardTicket] = []
+        for index in entries.indices where !entries[index].ticket.isNone {
+            tickets.append(entries[index].ticket)
+            entries[index].ticket = .none
+        }
+        return tickets
     }
 
     mutating func replaceHead(remaining: UInt32) {
@@ -57,6 +106,8 @@ struct PendingReplies {
         defer {
             entries = []
             operations = []
+            answers = []
+            examined = 0
         }
         return Array(operations)
     }

@@ -26,7 +26,7 @@ extension RedisSession {
         case .inspect:
             guard inspect(index, bytes, &reader) else { return false }
         case .range, .claim, .plain, .publishEntry, .publishMessage, .acknowledge, .delete, .subscribe, .unsubscribe,
-            .hello, .client, .select, .execute, .discard, .reset, .monitor, .replicate:
+            .hello, .client, .select, .begin, .execute, .discard, .reset, .monitor, .replicate:
             guard reader.entries(at: index, bytes, &splices) != nil else { return false }
         }
         deliver(open, open.destination, reader.messages, at: now)
@@ -135,7 +135,7 @@ extension RedisSession {
             guard head.remaining <= 1 else { return pending.replaceHead(remaining: head.remaining - 1) }
         case .unsubscribeAll:
             guard subscriptions.count(family) == 0 else { return }
-        case .reply, .hello, .select, .execute, .discard, .reset, .monitor:
+        case .reply, .hello, .select, .execute, .discard, .reset, .monitor, .local, .aborted:
             return
         }
         guard let (entry, _) = pending.popFirst() else { return }

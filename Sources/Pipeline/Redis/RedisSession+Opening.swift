@@ -26,9 +26,15 @@ extension RedisSession {
                 operation: operationName, startedAt: now, destination: destination(bytes, arguments.range(2)),
                 mode: .inspection)
         case .plain, .publishEntry, .publishMessage, .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client,
-            .select, .execute, .discard, .reset, .monitor, .replicate:
+            .select, .begin, .execute, .discard, .reset, .monitor, .replicate:
             return nil
         }
+    }
+
+    /// The route whose guard watches a read; nil for a mere look at what is stored.
+    func route(_ open: OpenReceive) -> RouteID? {
+        open.isInspection
+            ? nil : lane.route(listener, open.operation, .receive, open.destination, group: open.group)
     }
 
     /// `XREAD [COUNT n] [BLOCK ms] STREAMS key... id...`, and XREADGROUP with `GROUP group consumer` in front and the
@@ -47,6 +53,7 @@ extension RedisSession {
                 open.mode = .unsettled
                 position += 1
             } else {
+                open.blocks = open.blocks || arguments.isWord(position, "BLOCK", bytes)
                 position += 2
             }
         }

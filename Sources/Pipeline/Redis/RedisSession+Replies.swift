@@ -18,6 +18,7 @@ extension RedisSession {
                 replies.endFrame(at: position)
                 replyStart = nil
                 pushIsHandled = false
+                insertAnswers(at: position)
             }
         }
     }
@@ -37,7 +38,7 @@ extension RedisSession {
         switch head.expectation {
         case .subscription, .unsubscribeAll: return true
         case .execute: return tracedInTransaction > 0
-        case .reply, .hello, .select, .discard, .reset, .monitor:
+        case .reply, .hello, .select, .discard, .reset, .monitor, .local, .aborted:
             return !subscriptions.isEmpty || head.hasOperation
         }
     }
@@ -94,11 +95,14 @@ extension RedisSession {
     // MARK: Answers
 
     private mutating func answer(_ start: Int, _ bytes: Span<UInt8>, at now: Instant) {
-        guard let (entry, operation) = pending.popFirst() else { return turnOpaque(.unexpectedReply, at: now) }
+        guard pending.head?.expectation != .local, let (entry, operation) = pending.popFirst() else {
+            return turnOpaque(.unexpectedReply, at: now)
+        }
         let first = replies.tokens[start]
         if first.kind == .simpleString, first.length == 6, isQueued(first, bytes) {
             return queue(entry, operation, at: now)
         }
+        complete(entry, first, bytes, since: entry.startedAt, at: now)
         let outcome = outcome(first, bytes)
         switch entry.expectation {
         case .reply, .subscription, .unsubscribeAll:
@@ -108,8 +112,14 @@ extension RedisSession {
             break
         case .select:
             if outcome != .succeeded { database = previousDatabase }
+        case .aborted:
+            forgetTransaction()
+            replaceAbortedReply(first)
+        case .local:
+            // Ours, and never answered by the upstream.
+            break
         case .execute:
-            executed(start, outcome, bytes, at: now)
+            executed(start, outcome, bytes, startedAt: entry.startedAt, at: now)
         case .discard:
             if outcome == .succeeded { forgetTransaction() }
         case .reset:
@@ -201,21 +211,31 @@ extension RedisSession {
 
     // MARK: Transactions
 
-    private mutating func executed(_ start: Int, _ outcome: Outcome, _ bytes: Span<UInt8>, at now: Instant) {
+    private mutating func executed(
+        _ start: Int, _ outcome: Outcome, _ bytes: Span<UInt8>, startedAt: Instant, at now: Instant
+    ) {
         let queued = transaction
-        forgetTransaction()
+        transaction = []
+        tracedInTransaction = 0
         let reply = replies.tokens[start]
         if case .failed = outcome { return endTransaction(queued, outcome, at: now) }
         guard reply.kind == .array, reply.length >= 0 else {
             // Null: a watched key had changed, nothing was executed.
             return endTransaction(queued, .failed(lane.name("aborted")), at: now)
         }
-        guard reply.length == queued.count else { return turnOpaque(.transactionMismatch, at: now) }
-        guard replies.disposition == .keep else { return endTransaction(queued, .succeeded, at: now) }
+        guard reply.length == queued.count else {
+            forget(queued.map(\.entry.ticket))
+            return turnOpaque(.transactionMismatch, at: now)
+        }
+        guard replies.disposition == .keep else {
+            succeed(queued.map(\.entry), since: startedAt, at: now)
+            return endTransaction(queued, .succeeded, isCounted: true, at: now)
+        }
         var reader = makeReader()
         var index = start + 1
         for (entry, operation) in queued where index < replies.tokens.count {
             let outcome = self.outcome(replies.tokens[index], bytes)
+            complete(entry, replies.tokens[index], bytes, since: startedAt, at: now)
             if let operation {
                 resolve(operation, index, outcome, bytes, &reader, at: now)
             } else {
@@ -228,8 +248,10 @@ extension RedisSession {
 
     /// All commands of a transaction end alike: none was executed, or the reply was too large to be looked into.
     private mutating func endTransaction(
-        _ queued: [(entry: PendingReplies.Entry, operation: OpenOperation?)], _ outcome: Outcome, at now: Instant
+        _ queued: [(entry: PendingReplies.Entry, operation: OpenOperation?)], _ outcome: Outcome,
+        isCounted: Bool = false, at now: Instant
     ) {
+        if !isCounted { forget(queued.map(\.entry.ticket)) }
         for (entry, operation) in queued {
             switch operation {
             case .send(let open):
@@ -247,6 +269,7 @@ extension RedisSession {
     }
 
     private mutating func forgetTransaction() {
+        forget(transaction.map(\.entry.ticket))
         transaction = []
         tracedInTransaction = 0
     }

@@ -3,47 +3,69 @@ import Wire
 
 /// The way of a command: from its tokens to the reply that is now awaited.
 extension RedisSession {
-    mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(RESPError) {
+    /// `isHeld`: the frame that ends at `start` was held back and is taken up again.
+    mutating func scanRequests(
+        _ bytes: Span<UInt8>, from start: Int, isHeld: Bool = false, at now: Instant
+    ) throws(RESPError) {
         var position = start
+        if isHeld, let token = requests.tokens.last, !takeRequest(token, bytes, endedAt: position, at: now) { return }
         while opaque == nil {
             switch try requests.decoder.next(in: bytes, at: &position) {
             case .needsMore:
                 return
             case .announced(let token):
                 // A bulk that will not fit makes its frame pass at once, instead of after a megabyte.
-                guard requests.disposition != .pass, token.offset + token.length > listener.frameBytesMax else {
-                    continue
-                }
-                passRequest()
+                guard !requests.isDecided, token.offset + token.length > listener.frameBytesMax else { continue }
+                passRequest(bytes, at: now)
             case .token(let token):
-                noteRequest(token, bytes)
+                noteRequest(token, bytes, at: now)
                 guard token.endsFrame else { continue }
-                finishRequest(token, bytes, at: now)
-                requests.endFrame(at: position)
-                currentCommand = RedisCommandTable.other
+                guard takeRequest(token, bytes, endedAt: position, at: now) else { return }
             }
         }
     }
 
-    private mutating func noteRequest(_ token: RESPToken, _ bytes: Span<UInt8>) {
-        guard requests.disposition != .pass else { return }
-        guard requests.note(token) else { return passRequest() }
+    /// Takes a complete command. False when it has to wait.
+    private mutating func takeRequest(
+        _ token: RESPToken, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
+    ) -> Bool {
+        guarding.position = position
+        finishRequest(token, bytes, at: now)
+        guard guarding.hold == nil else { return false }
+        endRequest(at: position, at: now)
+        requests.endFrame(at: position)
+        currentCommand = RedisCommandTable.other
+        return true
+    }
+
+    private mutating func noteRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
+        guard !requests.isDecided else { return }
+        guard requests.note(token) else { return passRequest(bytes, at: now) }
         guard requests.disposition == .undecided, requests.tokens.count == 2 else { return }
         currentCommand = RedisCommandTable.shared.number(bytes, requests.value(token))
         let needsArguments = RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments
-        requests.disposition = needsArguments ? .keep : .pass
+        guard !needsArguments else { return requests.disposition = .keep }
+        guarding.isAborting = abortsTransaction
+        requests.disposition = !guarding.isAborting && mayPass(nil, at: now) ? .pass : .swallow
     }
 
     /// Lets a command go on that is too large to be followed. It is still counted and timed.
-    private mutating func passRequest() {
+    private mutating func passRequest(_ bytes: Span<UInt8>, at now: Instant) {
         if requests.disposition == .keep { counters.uneditedTooLarge.add(1) }
-        requests.disposition = .pass
+        decideUnseen(bytes, at: now)
+    }
+
+    /// A command will not be seen whole: whether it passes is decided by what is here of it.
+    mutating func decideUnseen(_ bytes: Span<UInt8>, at now: Instant) {
+        requests.disposition = mayPass(routeOfUnfinished(bytes), canWait: false, at: now) ? .pass : .swallow
     }
 
     private mutating func finishRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
         switch requests.disposition {
         case .pass:
             expectReply(to: currentCommand, at: now)
+        case .swallow:
+            if guarding.isAborting { expectReply(to: currentCommand, as: .aborted, at: now) }
         case .keep:
             interpret(requests.tokens, bytes, requests.frameStart, inline: false, at: now)
         case .undecided:
@@ -57,7 +79,7 @@ extension RedisSession {
     /// never edited: what passes is the line as it came.
     private mutating func interpretInline(_ bytes: Span<UInt8>, _ line: Range<Int>, at now: Instant) {
         guard let words = InlineWords.split(bytes.extracting(line)) else {
-            return expectReply(to: RedisCommandTable.other, at: now)
+            return passPlain(at: now)
         }
         guard let name = words.first else { return }
         var array: [UInt8] = []
@@ -65,7 +87,7 @@ extension RedisSession {
         for word in words { RESPWriter.appendBulk(word, to: &array) }
         currentCommand = RedisCommandTable.shared.number(name.span, 0..<name.count)
         guard RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments else {
-            return expectReply(to: currentCommand, at: now)
+            return passPlain(at: now)
         }
         var decoder = RESPDecoder(role: .requests)
         var tokens: [RESPToken] = []
@@ -74,6 +96,13 @@ extension RedisSession {
             tokens.append(token)
         }
         interpret(tokens, array.span, 0, inline: true, at: now)
+    }
+
+    /// An inline command whose arguments need no look.
+    private mutating func passPlain(at now: Instant) {
+        guarding.isAborting = abortsTransaction
+        if guarding.isAborting { return expectReply(to: currentCommand, as: .aborted, at: now) }
+        if mayPass(nil, at: now) { expectReply(to: currentCommand, at: now) }
     }
 
     /// Takes note of a command by its kind. `base` is where the frame starts in `bytes`.
@@ -89,10 +118,15 @@ extension RedisSession {
         case .read, .readGroup, .range, .claim, .autoClaim, .inspect:
             let kind = RedisCommandTable.shared.commands[Int(currentCommand)].kind
             let open = openReceive(arguments, bytes, at: now)
+            guard mayPass(open.flatMap(route), at: now) else { return }
             if let open, !open.isInspection { causality.readSent() }
-            expectReply(to: currentCommand, open.map { .receive($0, kind, database: database) }, at: now)
+            expectReply(
+                to: currentCommand, open.map { .receive($0, kind, database: database) }, mayWait: open?.blocks ?? false,
+                at: now)
         case .acknowledge, .delete:
             let open = openSettle(arguments, bytes, at: now)
+            let route = open.map { lane.route(listener, $0.operation, .settle, $0.destination, group: $0.group) }
+            guard mayPass(route, at: now) else { return }
             expectReply(to: currentCommand, open.map { .settle($0) }, at: now)
         case .subscribe:
             expectReply(to: currentCommand, as: .subscription, remaining: arguments.count - 1, at: now)
@@ -111,7 +145,7 @@ extension RedisSession {
             previousDatabase = database
             if arguments.count == 2, let number = RESPText.integer(bytes, in: arguments.range(1)) { database = number }
             expectReply(to: currentCommand, as: .select, at: now)
-        case .plain, .execute, .discard, .reset, .monitor, .replicate:
+        case .plain, .begin, .execute, .discard, .reset, .monitor, .replicate:
             expectReply(to: currentCommand, at: now)
         }
     }
@@ -120,9 +154,11 @@ extension RedisSession {
         _ arguments: RedisArguments, _ bytes: Span<UInt8>, inline: Bool, at now: Instant
     ) {
         guard arguments.count > 1 else { return expectReply(to: currentCommand, at: now) }
+        let destination = destination(bytes, arguments.range(1))
+        guard mayPass(lane.route(listener, operationName, .send, destination), at: now) else { return }
         let entry = RedisEntryCommand(arguments, bytes, lane.shared.correlationFields)
         var publication = Publication(
-            destination: destination(bytes, arguments.range(1)), bodySize: entry?.bodySize ?? -1,
+            destination: destination, bodySize: entry?.bodySize ?? -1,
             obstacle: inline ? .inline : nil)
         if let entry {
             publication.context = entry.context
@@ -145,9 +181,11 @@ extension RedisSession {
 
     private mutating func publishMessage(_ arguments: RedisArguments, _ bytes: Span<UInt8>, at now: Instant) {
         guard arguments.count == 3 else { return expectReply(to: currentCommand, at: now) }
+        let destination = lane.destination(bytes, arguments.range(1))
+        guard mayPass(lane.route(listener, operationName, .send, destination), at: now) else { return }
         // Only the channel and the payload exist, and the payload is the application's.
         let publication = Publication(
-            destination: lane.destination(bytes, arguments.range(1)), bodySize: Int64(arguments.range(2).count),
+            destination: destination, bodySize: Int64(arguments.range(2).count),
             obstacle: .configured)
         let (open, _, _) = lane.publishing(
             publication, operation: operationName, listener: listener, causality: causality, at: now,
@@ -211,8 +249,11 @@ extension RedisSession {
     /// The command at hand will be answered, unless the client has asked for silence.
     mutating func expectReply(
         to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
-        as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, at now: Instant
+        as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, mayWait: Bool = false, at now: Instant
     ) {
+        let ticket = guarding.ticket
+        guarding.ticket = .none
+        noteTransaction(command)
         causality.sent(overlapping: pending.head.map { $0.startedAt != now } ?? false)
         switch replyMode {
         case .on:
@@ -220,16 +261,17 @@ extension RedisSession {
         case .off:
             // Redis answers RESET all the same, and its silence ends.
             guard RedisCommandTable.shared.commands[Int(command)].kind == .reset else {
-                return answeredInSilence(operation, at: now)
+                return answeredInSilence(operation, ticket, at: now)
             }
             replyMode = .on
         case .skipNext:
             replyMode = .on
-            return answeredInSilence(operation, at: now)
+            return answeredInSilence(operation, ticket, at: now)
         }
         let entry = PendingReplies.Entry(
             command: command, expectation: expectation ?? Self.expectation(of: command),
-            hasOperation: operation != nil, remaining: UInt32(clamping: remaining), startedAt: now)
+            hasOperation: operation != nil, remaining: UInt32(clamping: remaining), startedAt: now, ticket: ticket,
+            mayWait: mayWait || RedisCommandTable.shared.commands[Int(command)].mayWait)
         pending.append(entry, operation)
         if RedisCommandTable.shared.commands[Int(command)].kind == .replicate { turnOpaque(.replication, at: now) }
         if pending.count > listener.pendingRepliesMax { turnOpaque(.pendingLimit, at: now) }
@@ -242,13 +284,14 @@ extension RedisSession {
         case .reset: .reset
         case .monitor: .monitor
         case .plain, .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect,
-            .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .select, .replicate:
+            .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .select, .begin, .replicate:
             .reply
         }
     }
 
     /// No reply will come. What was sent counts as sent; what it came to is not known.
-    private mutating func answeredInSilence(_ operation: OpenOperation?, at now: Instant) {
+    private mutating func answeredInSilence(_ operation: OpenOperation?, _ ticket: GuardTicket, at now: Instant) {
+        forget(CollectionOfOne(ticket))
         switch operation {
         case .send(let open): lane.published(open, .succeeded, client: client, at: now)
         case .settle(let open):

@@ -1,4 +1,5 @@
 public import NIOCore
+import Resilience
 import Telemetry
 import Wire
 
@@ -21,6 +22,7 @@ public struct RedisSession: SessionMachine {
     var pending = PendingReplies()
     /// Commands that were answered with `+QUEUED` and wait for EXEC.
     var transaction: [(entry: PendingReplies.Entry, operation: OpenOperation?)] = []
+    var guarding = Guarding()
     var tracedInTransaction = 0
     var subscriptions = RedisSubscriptions()
     var replyMode = ReplyMode.on
@@ -58,6 +60,10 @@ public struct RedisSession: SessionMachine {
 
     /// No reply is awaited and no frame is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
+        guarding.hold == nil && isAnswered
+    }
+
+    private var isAnswered: Bool {
         opaque != nil || (pending.isEmpty && !requests.isInsideFrame && !replies.isInsideFrame)
     }
 
@@ -68,17 +74,50 @@ public struct RedisSession: SessionMachine {
 
     /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        if guarding.hold != nil {
+            requests.hold(more: bytes)
+            return .nothing
+        }
         var buffer = bytes
         let start = requests.join(&buffer)
-        guard opaque == nil else { return SessionOutput(toUpstream: buffer) }
+        return takeRequests(buffer, from: start, at: now)
+    }
+
+    /// The moment at which the held command is looked at again.
+    public var resumesAt: UInt64? { guarding.hold?.looksAgainAt }
+
+    /// Goes on with what was held, if it may.
+    public mutating func resume(at now: Instant) -> SessionOutput {
+        guard guarding.hold != nil else { return .nothing }
+        var buffer = ByteBuffer()
+        let start = requests.join(&buffer)
+        return takeRequests(buffer, from: start, isHeld: true, at: now)
+    }
+
+    private mutating func takeRequests(
+        _ buffer: ByteBuffer, from start: Int, isHeld: Bool = false, at now: Instant
+    ) -> SessionOutput {
+        guard opaque == nil else {
+            endWait()
+            return SessionOutput(toUpstream: buffer)
+        }
         do throws(RESPError) {
-            try scanRequests(buffer.readableBytesUInt8Span, from: start, at: now)
+            try scanRequests(buffer.readableBytesUInt8Span, from: start, isHeld: isHeld, at: now)
         } catch {
             turnOpaque(.malformedRequest, at: now)
         }
+        if let position = guarding.hold?.position, opaque == nil {
+            requests.hold(buffer, endedAt: position)
+            return SessionOutput(toUpstream: release(buffer, requests.frameStart), toClient: takeAnswers())
+        }
+        if opaque == nil, requests.outgrows(buffer, listener.frameBytesMax) {
+            counters.uneditedTooLarge.add(1)
+            decideUnseen(buffer.readableBytesUInt8Span, at: now)
+        }
+        if guarding.ends { return endSession() }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        if split.isTooLarge { counters.uneditedTooLarge.add(1) }
-        return SessionOutput(toUpstream: release(buffer, split.passing), becameOpaque: opaque)
+        return SessionOutput(
+            toUpstream: release(buffer, split.passing), toClient: takeAnswers(), becameOpaque: opaque)
     }
 
     /// Replies and pushes on their way to the client.
@@ -91,13 +130,38 @@ public struct RedisSession: SessionMachine {
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
+        if guarding.ends { return endSession() }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
-        return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
+        var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
+        if guarding.hold != nil { goOn(&output, at: now) }
+        return output
+    }
+
+    /// A reply has come, and with it perhaps the place that a held command waits for.
+    private mutating func goOn(_ output: inout SessionOutput, at now: Instant) {
+        let resumed = resume(at: now)
+        output.toUpstream = resumed.toUpstream
+        if var answers = resumed.toClient {
+            if var first = output.toClient {
+                first.writeBuffer(&answers)
+                output.toClient = first
+            } else {
+                output.toClient = answers
+            }
+        }
+        output.becameOpaque = output.becameOpaque ?? resumed.becameOpaque
+        output.endsSession = output.endsSession || resumed.endsSession
     }
 
     /// What was kept of an unfinished command.
     public mutating func clientFinished(at now: Instant) -> SessionOutput {
+        if guarding.hold != nil {
+            // The client has gone; what it had sent is carried out, as a broker does that has received it.
+            guarding.isBypassed = true
+            let output = resume(at: now)
+            if output.toUpstream != nil { return output }
+        }
         var rest = ByteBuffer()
         _ = requests.join(&rest)
         return SessionOutput(toUpstream: rest.readableBytes > 0 ? rest : nil)
@@ -108,6 +172,21 @@ public struct RedisSession: SessionMachine {
         var rest = ByteBuffer()
         _ = replies.join(&rest)
         return SessionOutput(toClient: rest.readableBytes > 0 ? rest : nil)
+    }
+
+    /// Looks for replies that are overdue.
+    public mutating func tick(at now: Instant) {
+        countOverdue(at: now)
+    }
+
+    /// What waits for a reply has failed, as far as the guards are concerned.
+    public mutating func upstreamLost(at now: Instant) {
+        var tickets = pending.takeTickets()
+        for index in transaction.indices {
+            tickets.append(transaction[index].entry.ticket)
+            transaction[index].entry.ticket = .none
+        }
+        for ticket in tickets { lane.completed(ticket, .failed(.connection), latency: nil, listener) }
     }
 
     /// Ends what still waits for a reply as disconnected.
@@ -121,12 +200,17 @@ public struct RedisSession: SessionMachine {
     mutating func turnOpaque(_ reason: OpaqueReason, at now: Instant) {
         guard opaque == nil else { return }
         opaque = reason
+        if dependsOnOrder { guarding.ends = true }
         counters.opaque[reason]?.add(1)
         abandon(as: .unobserved, at: now)
     }
 
     /// Ends every open operation without knowing how it went. Only what was sent is worth a span.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
+        forget(pending.takeTickets() + transaction.map(\.entry.ticket))
+        endWait()
+        forget(CollectionOfOne(guarding.ticket))
+        guarding.ticket = .none
         let operations = pending.removeAll() + transaction.compactMap(\.operation)
         transaction = []
         tracedInTransaction = 0
@@ -135,11 +219,21 @@ public struct RedisSession: SessionMachine {
         }
     }
 
+    /// Replies of ours cannot be kept in order any more: nothing further is said, in either direction.
+    private func endSession() -> SessionOutput {
+        var output = SessionOutput(becameOpaque: opaque)
+        output.endsSession = true
+        return output
+    }
+
     /// The first `count` bytes, edited if an edit was noted. The rest stays with its frame, edits and all: an edit is
     /// only ever noted for a complete frame.
     private mutating func release(_ buffer: ByteBuffer, _ count: Int) -> ByteBuffer? {
         guard count > 0 else { return nil }
-        if !splices.isEmpty { return splices.apply(to: buffer, count: count) }
+        if !splices.isEmpty {
+            let edited = splices.apply(to: buffer, count: count)
+            return edited.readableBytes > 0 ? edited : nil
+        }
         if count == buffer.readableBytes { return buffer }
         return buffer.getSlice(at: buffer.readerIndex, length: count)
     }

@@ -35,7 +35,7 @@ extension Lane {
             broker: listener.broker)
         return Route(
             listener: key.listener, descriptor: shared.catalog.intern(descriptor),
-            duration: durationHistogram(descriptor, error: ""))
+            duration: durationHistogram(descriptor, error: ""), guarding: makeGuard(descriptor, key))
     }
 
     // MARK: Series that not every route needs

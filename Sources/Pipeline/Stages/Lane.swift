@@ -38,6 +38,8 @@ public final class Lane {
         public var provisional: ProvisionalRing?
         /// Where every step of every message is told, while somebody watches.
         public var tap: MessageTap
+        /// What keeps calls from a broker in trouble; nil when nothing is guarded.
+        public var guards: GuardTable?
 
         /// All parts are given; only the relation has a usual value.
         public init(
@@ -46,7 +48,7 @@ public final class Lane {
             consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
             causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard,
             sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil,
-            tap: MessageTap? = nil
+            tap: MessageTap? = nil, guards: GuardTable? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -62,6 +64,7 @@ public final class Lane {
             self.sampling = sampling ?? SamplingController(SamplingBudget(fixed: sampler))
             self.provisional = provisional
             self.tap = tap ?? MessageTap(catalog: catalog)
+            self.guards = guards
         }
     }
 
@@ -83,6 +86,10 @@ public final class Lane {
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.
     var intervalBeganAt: UInt64 = 0
+    /// By number of the listener; empty when nothing is guarded.
+    let upstreamGuards: [GuardHandle]
+    /// This lane's tallies, by guard: several routes may share one.
+    var guardHandles: [ObjectIdentifier: GuardHandle] = [:]
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache
@@ -110,6 +117,7 @@ public final class Lane {
         self.listeners = listeners
         self.metrics = metrics
         identifiers = IdentifierSource(seed: seed)
+        upstreamGuards = Self.upstreamGuards(shared.guards, listeners)
         destinationCache = NameCache(shared.destinations)
         groupCache = NameCache(shared.groups)
         nameCache = NameCache(shared.names)

@@ -20,12 +20,16 @@ public struct ListenerProfile: Sendable {
     public var frameBytesMax: Int
     /// The most commands of one connection that may wait for a reply and still be followed.
     public var pendingRepliesMax: Int
+    /// Which sides are encrypted.
+    public var tls: SessionTLS
+    /// What only NATS has.
+    public var nats: NATSOptions
 
     /// The rules and limits have usual values.
     public init(
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
-        pendingRepliesMax: Int = 1 << 20
+        pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions()
     ) {
         self.number = number
         self.name = name
@@ -36,6 +40,8 @@ public struct ListenerProfile: Sendable {
         self.deliver = deliver
         self.frameBytesMax = frameBytesMax
         self.pendingRepliesMax = pendingRepliesMax
+        self.tls = tls
+        self.nats = nats
     }
 }
 

@@ -83,6 +83,8 @@ struct OpenReceive {
     var group = Destination(name: .none, hash: 0)
     var consumer: NameID = .none
     var mode: Mode
+    /// The command waits for messages if there are none.
+    var blocks = false
     /// Hashes of the streams from which the command reads what it had been given before.
     var rereads: [UInt64] = []
 

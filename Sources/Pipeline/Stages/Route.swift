@@ -15,6 +15,8 @@ struct Route {
     let descriptor: SpanDescriptorID
     /// `messaging_client_operation_duration_seconds`, or `messaging_process_duration_seconds` for process.
     let duration: Histogram
+    /// What decides whether calls go on; nil for what is not guarded.
+    var guarding: GuardHandle?
     /// Messages sent or consumed.
     var messages: Counter?
     /// `tacho_queue_seconds`.

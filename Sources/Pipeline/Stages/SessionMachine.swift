@@ -16,10 +16,34 @@ public protocol SessionMachine: SendableMetatype {
     mutating func upstreamFinished(at now: Instant) -> SessionOutput
     /// Both connections are gone: whatever is still open ends now.
     mutating func closed(at now: Instant)
+    /// About once a second: what has waited too long for its reply is noticed now.
+    mutating func tick(at now: Instant)
+    /// The upstream has gone while the client was still there: what waits for a reply will get none.
+    mutating func upstreamLost(at now: Instant)
+    /// While this is set, the machine holds back bytes of the client and is to be given no more of them; `resume` is
+    /// called at this moment of the monotonic clock. It is looked at after every call.
+    var resumesAt: UInt64? { get }
+    /// The moment has come, or something that the machine waits for has happened.
+    mutating func resume(at now: Instant) -> SessionOutput
     /// Nothing is under way that a polite shutdown should wait for.
     var isIdle: Bool { get }
     /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
     static func refusal(_ reason: String) -> ByteBuffer
+    /// Whether the upstream begins the conversation. A client then waits for a greeting, and a refusal for no question.
+    static var upstreamSpeaksFirst: Bool { get }
+}
+
+extension SessionMachine {
+    /// In most protocols the client asks first.
+    public static var upstreamSpeaksFirst: Bool { false }
+    /// Watches no replies.
+    public mutating func tick(at now: Instant) {}
+    /// Has nothing to say about it.
+    public mutating func upstreamLost(at now: Instant) {}
+    /// Never holds anything back.
+    public var resumesAt: UInt64? { nil }
+    /// Holds nothing back, so there is nothing to go on with.
+    public mutating func resume(at now: Instant) -> SessionOutput { .nothing }
 }
 
 /// The protocol's own counters, apart from those of the lane.
@@ -35,6 +59,14 @@ public struct SessionOutput: Sendable {
     public var toClient: ByteBuffer?
     /// The session has just become opaque; said once, for the log.
     public var becameOpaque: OpaqueReason?
+    /// Sides whose TLS handshake begins behind the bytes of this output, which are still plain. Said once per side, and
+    /// only where `ListenerProfile.tls` says `afterGreeting`; the client is not read before. Whatever the upstream has
+    /// sent behind its greeting is not protected and must be dropped by the session.
+    public var startTLS: TLSSides = []
+    /// Other addresses of the same upstream, `HOST:PORT` each, as it has just named them; nil = it said nothing of them.
+    public var alternatives: [String]?
+    /// Going on would show the client replies in a wrong order: both connections are closed once the bytes are out.
+    public var endsSession = false
 
     /// By default nothing at all.
     public init(toUpstream: ByteBuffer? = nil, toClient: ByteBuffer? = nil, becameOpaque: OpaqueReason? = nil) {

@@ -95,7 +95,9 @@ extension Tuner {
     ) {
         for parameter in BreakerParameter.allCases {
             let start = policy.start[parameter]
+            // A store may hold what no formula ever gave.
             func faded(_ value: Double) -> Double {
+                let value = value.clamped(to: policy.range(of: parameter))
                 guard share < 1, start > 0, value > 0 else { return value }
                 return start * Elementary.power(value / start, share)
             }

@@ -21,9 +21,29 @@ public struct ThresholdChange: Sendable, Hashable {
     /// The number of the parameter set that the change made, or left in force.
     public var version: UInt32
     /// Methods and formulas that the decision came from.
-    public var detectorVersion = ThresholdChange.detectorVersionNow
+    public var detectorVersion: String
     /// A trace of a call of that time.
     public var exemplarTraceID: UInt128?
+
+    /// A record of what the rest of its members says.
+    public init(
+        unixSeconds: Double, parameter: BreakerParameter, old: Double, proposed: Double, applied: Double,
+        limitedBy: ThresholdLimit, actor: ThresholdActor, evidence: ThresholdEvidence, isShadow: Bool,
+        version: UInt32, detectorVersion: String = ThresholdChange.detectorVersionNow, exemplarTraceID: UInt128? = nil
+    ) {
+        self.unixSeconds = unixSeconds
+        self.parameter = parameter
+        self.old = old
+        self.proposed = proposed
+        self.applied = applied
+        self.limitedBy = limitedBy
+        self.actor = actor
+        self.evidence = evidence
+        self.isShadow = isShadow
+        self.version = version
+        self.detectorVersion = detectorVersion
+        self.exemplarTraceID = exemplarTraceID
+    }
 
     /// Detector A, detector B and the table of formulas; changes with any of them.
     public static let detectorVersionNow = "\(Baseline.version)+b1+t1"
@@ -69,8 +89,6 @@ public enum ThresholdActor: String, Sendable, Hashable, CaseIterable {
     case `operator`
     /// The tuner, which took back a change that had made things worse.
     case rollback
-    /// Time: what was learned long ago counts less.
-    case age
 }
 
 /// What a change does to the breaker.

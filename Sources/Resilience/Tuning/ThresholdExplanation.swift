@@ -149,7 +149,6 @@ public struct ThresholdExplanation: Sendable {
         case .auto: "the tuner"
         case .operator: "the operator"
         case .rollback: "the tuner, taking back what had opened the breaker for nothing"
-        case .age: "time"
         }
     }
 

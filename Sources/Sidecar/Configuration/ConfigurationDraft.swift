@@ -1,3 +1,6 @@
+import Proxy
+import Resilience
+
 /// The configuration while its layers are read: defaults, file, environment, command line, each over the one before.
 ///
 /// A layer never stops at a mistake: everything that is wrong is reported at once, at the place where it is written.
@@ -79,6 +82,19 @@ struct ConfigurationDraft {
             report(
                 "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379", at: nil)
         }
+        for parameter in configuration.resilience.contradictions {
+            let path = "resilience.min.\(parameter.name)"
+            report(
+                "is above resilience.max.\(parameter.name); lower it, or raise that",
+                at: origins[path] ?? origins["resilience.max.\(parameter.name)"], path: path)
+        }
+        let resilience = configuration.resilience
+        if resilience.bulkheadMax > 0, resilience.bulkheadMin > resilience.bulkheadMax {
+            report(
+                "is above resilience.bulkhead.max; lower it, or raise that",
+                at: origins["resilience.bulkhead.min"] ?? origins["resilience.bulkhead.max"],
+                path: "resilience.bulkhead.min")
+        }
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()
         return ResolvedConfiguration(
@@ -95,6 +111,23 @@ struct ConfigurationDraft {
         }
     }
 
+    /// What only some listeners have: keys of another protocol, and files for TLS.
+    private mutating func finishExtras(_ draft: ListenerDraft, _ listener: ListenerConfiguration, path: String) {
+        if listener.busProtocol != .nats {
+            for (key, origin) in draft.origins.sorted(by: { $0.key < $1.key }) where key.hasPrefix("nats.") {
+                report("is for listeners with protocol nats; remove it", at: origin, path: "\(path).\(key)")
+            }
+        }
+        for (key, message) in draft.tls.problems(upstream: listener.upstream) {
+            report(message, at: draft.origins[key] ?? draft.origin, path: "\(path).\(key)")
+        }
+        if draft.tls.upstream.mode != .off, draft.tls.upstream.verify == .insecureNone {
+            notices.append(
+                "listener \(listener.name) does not check who its upstream is (tls.upstream.verify: insecure_none); "
+                    + "whoever stands in between reads and changes every message")
+        }
+    }
+
     /// Checks one listener on its own and against those before it, and adds it to the configuration when complete.
     private mutating func finish(_ draft: ListenerDraft, at index: Int) {
         let path = "\(ConfigurationKeys.listenersPath)[\(index)]"
@@ -106,7 +139,9 @@ struct ConfigurationDraft {
             return
         }
         let listener = ListenerConfiguration(
-            name: draft.name, busProtocol: busProtocol, listen: listen, upstream: upstream, context: draft.context)
+            name: draft.name, busProtocol: busProtocol, listen: listen, upstream: upstream, context: draft.context,
+            tls: draft.tls, nats: draft.nats)
+        finishExtras(draft, listener, path: path)
         let origin = draft.origins["listen"] ?? draft.origin
         if listen.collides(with: upstream) {
             report("listen and upstream are the same address: \(listen)", at: origin, path: path)

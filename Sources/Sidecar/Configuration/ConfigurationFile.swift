@@ -79,7 +79,7 @@ struct ConfigurationFile {
             if let key = table.key(at: path) {
                 // A key that was tried is not missing, even when its value is rejected.
                 draft.listeners[index].origins[path] = origin(value)
-                if let text = scalar(value, expected: key.expected, path: fullPath, into: &draft) {
+                if let text = text(value, of: key, path: fullPath, into: &draft) {
                     draft.set(key, to: text, from: origin(value), listener: index)
                 }
             } else if table.isSection(path) {
@@ -94,9 +94,8 @@ struct ConfigurationFile {
     }
 
     /// The text of a setting; a list of words is the same as the words with commas between them.
-    private func text(
-        _ node: Node, of key: ConfigurationKey<SidecarConfiguration>, path: String,
-        into draft: inout ConfigurationDraft
+    private func text<Target>(
+        _ node: Node, of key: ConfigurationKey<Target>, path: String, into draft: inout ConfigurationDraft
     ) -> String? {
         guard key.isList, case .sequence(let items) = node else {
             return scalar(node, expected: key.expected, path: path, into: &draft)

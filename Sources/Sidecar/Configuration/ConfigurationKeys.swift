@@ -12,10 +12,12 @@ enum ConfigurationKeys {
     /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
     static let protocols = ["redis", "nats", "kafka"]
     /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
-    static let laterPaths: Set = ["resilience"]
+    static let laterPaths: Set<String> = []
 
     /// The settings of the process.
-    static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: [
+    static let process = ConfigurationKeyTable<SidecarConfiguration>(keys: general + resilience)
+
+    private static let general: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
             "service", \.service, .text("a name", maximumBytes: 255), flag: "service",
             default: "`OTEL_SERVICE_NAME`, else `unknown_service:tacho`",
@@ -77,13 +79,13 @@ enum ConfigurationKeys {
             "seconds that open sessions get to finish on SIGTERM"),
         ConfigurationKey(
             "limits.connect_timeout_milliseconds", \.limits.connectTimeoutMilliseconds, .number(1...600_000),
-            "milliseconds to wait for an upstream to accept a connection"),
+            "milliseconds to wait for an upstream to accept a connection, and for a TLS handshake of either side"),
         ConfigurationKey(
             "threads", \.threads, .number(1...256), default: "the cores of the process, at most 4", "event loops"),
         ConfigurationKey(
             "log.level", \.logLevel, .logLevel, flag: "log-level", default: "`OTEL_LOG_LEVEL`, else `info`",
             "the least severe level that is logged"),
-    ])
+    ]
 
     /// The settings of one listener.
     static let listener = ConfigurationKeyTable<ListenerDraft>(keys: [
@@ -91,7 +93,7 @@ enum ConfigurationKeys {
             "name", \.name, ValueSyntax.text("a name", maximumBytes: 64).optional(), default: "`PROTOCOL@LISTEN`",
             "the `listener` label in metrics and logs"),
         ConfigurationKey(
-            "protocol", \.busProtocol, ValueSyntax.word(later: ["nats", "kafka"]).optional(), default: "required",
+            "protocol", \.busProtocol, ValueSyntax.word(later: ["kafka"]).optional(), default: "required",
             "what is spoken here"),
         ConfigurationKey(
             "listen", \.listen, ValueSyntax.listen.optional(), default: "required", "where the application connects"),
@@ -103,10 +105,53 @@ enum ConfigurationKeys {
         ConfigurationKey(
             "context.deliver", \.context.deliver, .word(),
             "whether consumers see the context that the sidecar added"),
+        ConfigurationKey(
+            "tls.listen.mode", \.tls.listen.mode, .word(),
+            "whether clients speak TLS: `on` in NATS after the greeting, else from the first byte; `handshake_first` "
+                + "always from the first byte"),
+        ConfigurationKey(
+            "tls.listen.certificate", \.tls.listen.certificate, file.optional(),
+            "PEM file: the certificate that clients are shown, and those between it and its root"),
+        ConfigurationKey(
+            "tls.listen.key", \.tls.listen.key, file.optional(), "PEM file: its key, without a passphrase"),
+        ConfigurationKey(
+            "tls.listen.client_ca", \.tls.listen.clientCA, file.optional(), default: "clients need no certificate",
+            "PEM file: authorities of which one must have signed the certificate that a client shows"),
+        ConfigurationKey(
+            "tls.upstream.mode", \.tls.upstream.mode, .word(),
+            "whether the upstream speaks TLS: `on` in NATS after the greeting, else from the first byte; "
+                + "`handshake_first` always from the first byte"),
+        ConfigurationKey(
+            "tls.upstream.ca", \.tls.upstream.ca, file.optional(), default: "the authorities that the system trusts",
+            "PEM file: authorities of which one must have signed the upstream's certificate"),
+        ConfigurationKey(
+            "tls.upstream.certificate", \.tls.upstream.certificate, file.optional(),
+            "PEM file: the certificate that the upstream is shown"),
+        ConfigurationKey(
+            "tls.upstream.key", \.tls.upstream.key, file.optional(), "PEM file: its key, without a passphrase"),
+        ConfigurationKey(
+            "tls.upstream.server_name", \.tls.upstream.serverName, ValueSyntax.serverName.optional(),
+            default: "the host of `upstream`", "the name that the upstream's certificate must bear"),
+        ConfigurationKey(
+            "tls.upstream.verify", \.tls.upstream.verify, .word(),
+            "what is checked of that certificate: authority and name, the authority alone, or nothing; then whoever "
+                + "stands in between reads and changes every message"),
+        ConfigurationKey(
+            "nats.advertise", \.nats.advertise, .advertised,
+            "servers that clients hear of for reconnecting: none keeps them behind the sidecar, `server` passes on what "
+                + "the server says"),
+        ConfigurationKey(
+            "nats.failover", \.nats.failover, .word(),
+            "whether servers of the cluster, as the upstream names them, stand in while it cannot be reached"),
+        ConfigurationKey(
+            "nats.message_path", \.nats.messagePath, .word(),
+            "whether servers from 2.11 on are asked for the way of traced messages (`Nats-Trace-Dest`), as spans"),
     ])
 
+    private static let file = ValueSyntax.text("a path", maximumBytes: 1024)
+
     /// The keys of a listener that `LISTEN=UPSTREAM` cannot say, and variables therefore name one by one.
-    static let refinable: Set = ["name", "context.inject", "context.deliver"]
+    static let refinable = Set(listener.keys.map(\.path)).subtracting(["protocol", "listen", "upstream"])
 }
 
 /// A listener while the layers are read: what is required may still be missing.
@@ -116,6 +161,8 @@ struct ListenerDraft: Sendable {
     var listen: Endpoint?
     var upstream: Endpoint?
     var context = ContextPolicy()
+    var tls = ListenerTLSConfiguration()
+    var nats = NATSConfiguration()
     /// Where the listener as a whole is written.
     var origin = ConfigurationOrigin.builtIn
     /// Where each key is written, also when its value was rejected.

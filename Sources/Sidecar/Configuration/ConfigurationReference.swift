@@ -10,14 +10,16 @@ public enum ConfigurationReference {
         }
         let listener = ConfigurationKeys.listener.keys.map { key in
             let indexed = "`\(ConfigurationKeys.variablePrefix)LISTENERS_<n>_\(key.variableName)`"
-            let variable = ConfigurationKeys.refinable.contains(key.path) ? indexed : "`TACHO_REDIS`"
+            let variable = ConfigurationKeys.refinable.contains(key.path) ? indexed : "`TACHO_REDIS`, `TACHO_NATS`"
             let standard = key.defaultNote ?? word(key.show(ListenerDraft()))
             return row(["`\(key.path)`", variable, key.expected, standard, key.meaning])
         }
         let file = row([
             "", "`\(ConfigurationKeys.fileVariable)`", "`--config`", "a path", "", "the file with these keys",
         ])
-        let between = "Each item of `listeners` (`--redis LISTEN=UPSTREAM`, `TACHO_REDIS=\"LISTEN=UPSTREAM,...\"`):"
+        let between =
+            "Each item of `listeners` (`--redis LISTEN=UPSTREAM`, `TACHO_REDIS=\"LISTEN=UPSTREAM,...\"`, and `--nats`, "
+            + "`TACHO_NATS`):"
         var lines = header(["Key", "Variable", "Flag", "Value", "Default", "Meaning"]) + [file] + process
         lines += ["", between, ""] + header(["Key", "Variable", "Value", "Default", "Meaning"]) + listener
         return lines.joined(separator: "\n") + "\n"
@@ -45,6 +47,7 @@ public enum ConfigurationReference {
         switch value {
         case .text(let text): "`\(text)`"
         case .number(let number): "`\(number)`"
+        case .real(let number): "`\(number)`"
         case .unset: ""
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Pipeline
+import Proxy
 
 /// What would run, for people and for programs.
 public struct ConfigurationReport {
@@ -14,13 +15,14 @@ public struct ConfigurationReport {
         var lines = configuration.listeners.map { listener in
             let context = "inject \(listener.context.inject.rawValue), deliver \(listener.context.deliver.rawValue)"
             return "listener \(listener.name): \(listener.busProtocol.rawValue) "
-                + "\(listener.listen) -> \(listener.upstream) (context: \(context))"
+                + "\(listener.listen) -> \(listener.upstream) (context: \(context)\(Self.encryption(listener.tls)))"
         }
         for key in ConfigurationKeys.process.keys {
             let value =
                 switch key.show(configuration) {
                 case .text(let text): text
                 case .number(let number): String(number)
+                case .real(let number): "\(number)"
                 case .unset: (key.defaultNote ?? "not set").replacing("`", with: "")
                 }
             lines.append("\(key.path) = \(value)  (\(resolved.origins[key.path] ?? .builtIn))")
@@ -38,7 +40,7 @@ public struct ConfigurationReport {
         root[ConfigurationKeys.listenersPath] = resolved.configuration.listeners.map { listener in
             let draft = ListenerDraft(
                 name: listener.name, busProtocol: listener.busProtocol, listen: listener.listen,
-                upstream: listener.upstream, context: listener.context)
+                upstream: listener.upstream, context: listener.context, tls: listener.tls, nats: listener.nats)
             var item: [String: Any] = [:]
             for key in ConfigurationKeys.listener.keys {
                 Self.insert(Self.object(key.show(draft)), at: key.path.split(separator: ".")[...], in: &item)
@@ -69,10 +71,19 @@ public struct ConfigurationReport {
         return rendered(["valid": false, "problems": problems])
     }
 
+    /// Said only where something is encrypted.
+    private static func encryption(_ tls: ListenerTLSConfiguration) -> String {
+        guard tls != ListenerTLSConfiguration() else { return "" }
+        let upstream =
+            tls.upstream.mode == .off ? "off" : "\(tls.upstream.mode.rawValue), verify \(tls.upstream.verify.rawValue)"
+        return "; tls: listen \(tls.listen.mode.rawValue), upstream \(upstream)"
+    }
+
     private static func object(_ value: ConfigurationValue) -> Any {
         switch value {
         case .text(let text): text
         case .number(let number): number
+        case .real(let number): number
         case .unset: NSNull()
         }
     }

@@ -23,6 +23,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var sampling = SamplingConfiguration()
     /// What is held of recent traces.
     public var traces = TracesConfiguration()
+    /// How calls to a broker in trouble are guarded.
+    public var resilience = ResilienceConfiguration()
     /// The bounds of what is held.
     public var limits = LimitsConfiguration()
     /// Event loops. Default the cores this process may use, at most 4.
@@ -37,6 +39,7 @@ public struct SidecarConfiguration: Sendable, Equatable {
 /// The buses whose wire protocol a listener can speak.
 public enum BusProtocol: String, Sendable, CaseIterable {
     case redis
+    case nats
 }
 
 /// One proxied bus: where the application connects, and where its bytes go.
@@ -51,17 +54,24 @@ public struct ListenerConfiguration: Sendable, Equatable {
     public var upstream: Endpoint
     /// What happens to trace context in messages.
     public var context: ContextPolicy
+    /// Which sides are encrypted.
+    public var tls: ListenerTLSConfiguration
+    /// What only a NATS listener is told.
+    public var nats: NATSConfiguration
 
     /// A listener; the name defaults to `PROTOCOL@LISTEN`.
     public init(
         name: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
-        context: ContextPolicy = ContextPolicy()
+        context: ContextPolicy = ContextPolicy(), tls: ListenerTLSConfiguration = ListenerTLSConfiguration(),
+        nats: NATSConfiguration = NATSConfiguration()
     ) {
         self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
         self.busProtocol = busProtocol
         self.listen = listen
         self.upstream = upstream
         self.context = context
+        self.tls = tls
+        self.nats = nats
     }
 }
 

@@ -7,6 +7,7 @@ import Telemetry
 enum ConfigurationValue: Sendable, Equatable {
     case text(String)
     case number(Int)
+    case real(Double)
     /// Not set: left to another source of settings.
     case unset
 }
@@ -65,6 +66,28 @@ extension ValueSyntax where Value == Int {
             },
             show: { .number($0) }
         )
+    }
+}
+
+extension ValueSyntax where Value == Double {
+    /// A number, perhaps with a fraction.
+    static func decimal(_ range: ClosedRange<Double>) -> Self {
+        let expected = "a number from \(plain(range.lowerBound)) to \(plain(range.upperBound))"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> Double in
+                let isPlain = text.allSatisfy { $0.isASCII && ($0.isNumber || $0 == ".") }
+                guard isPlain, let value = Double(text), range ~= value else {
+                    throw ValueRejection(expected: expected, found: text)
+                }
+                return value
+            },
+            show: { .real($0) }
+        )
+    }
+
+    private static func plain(_ value: Double) -> String {
+        Int(exactly: value).map(String.init) ?? "\(value)"
     }
 }
 
@@ -148,6 +171,57 @@ extension ValueSyntax where Value == Endpoint {
             show: { .text($0.description) }
         )
     }
+}
+
+extension ValueSyntax where Value == String {
+    /// A host name: an address cannot be asked for in TLS, and is compared by itself where the upstream is one.
+    static let serverName = {
+        let expected = "a host name"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> String in
+                guard case .tcp(let host, _)? = try? Endpoint(parsing: text + ":1"), host == text,
+                    text.contains(where: { $0.isASCII && $0.isLetter })
+                else { throw ValueRejection(expected: expected, found: text) }
+                return text
+            },
+            show: { .text($0) }
+        )
+    }()
+}
+
+extension ValueSyntax where Value == NATSOptions.Advertised {
+    static let advertised = {
+        let expected = "none, server, or 1 to \(serversMax) of HOST:PORT, separated by commas"
+        return Self(
+            expected: expected,
+            parse: { (text) throws(ValueRejection) -> NATSOptions.Advertised in
+                if text == "none" { return .none }
+                if text == "server" { return .server }
+                let servers = text.split(separator: ",", omittingEmptySubsequences: false).map { server in
+                    String(server.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+                }
+                guard servers.count <= serversMax else { throw ValueRejection(expected: expected, found: text) }
+                for server in servers {
+                    // A bare port is an endpoint too, but no address that a client elsewhere can use.
+                    guard case .tcp(_, 1...)? = try? Endpoint(parsing: server), server.contains(":") else {
+                        throw ValueRejection(expected: expected, found: server)
+                    }
+                }
+                return .listed(servers)
+            },
+            show: { advertised in
+                switch advertised {
+                case .none: .text("none")
+                case .server: .text("server")
+                case .listed(let servers): .text(servers.joined(separator: ","))
+                }
+            },
+            isList: true
+        )
+    }()
+
+    private static var serversMax: Int { 16 }
 }
 
 extension ValueSyntax where Value == CorrelationFields {

@@ -17,6 +17,10 @@ extension Logger {
             warning(
                 "the upstream closed a connection that was waiting for replies",
                 metadata: ["listener": "\(listener)", "upstream": "\(upstream)"])
+        case .tlsFailed(let listener, let peer, let isUpstream, let reason):
+            warning(
+                isUpstream ? "TLS with the upstream failed, the client gets an error" : "TLS with a client failed",
+                metadata: ["listener": "\(listener)", "peer": "\(peer)", "reason": "\(reason)"])
         }
     }
 }

@@ -78,6 +78,10 @@ public enum MetricCatalog {
         "tacho_upstream_failures_total", .counter, "Connections to the upstream that failed or were lost.",
         labels: [listener, reason])
 
+    public static let tlsHandshakes = MetricFamily(
+        "tacho_tls_handshakes_total", .counter, "TLS handshakes with clients and with the upstream.",
+        labels: [listener, "side", "outcome"])
+
     public static let proxyTime = MetricFamily(
         "tacho_proxy_seconds", .histogram, "Time that bytes spent inside this process.", unit: "seconds",
         labels: [listener, direction], bounds: Bounds.proxy)
@@ -92,6 +96,56 @@ public enum MetricCatalog {
     public static let opaqueSessions = MetricFamily(
         "tacho_sessions_opaque_total", .counter,
         "Sessions whose bytes were no longer understood and were passed on untouched.", labels: [listener, reason])
+
+    // MARK: Guards
+
+    public static let breakerState = MetricFamily(
+        "tacho_breaker_state", .gauge, "State of a circuit breaker: 0 closed, 1 half-open, 2 open.",
+        labels: guardLabels)
+
+    public static let breakerTransitions = MetricFamily(
+        "tacho_breaker_transitions_total", .counter, "Changes of a circuit breaker's state.",
+        labels: guardLabels + ["from", "to"])
+
+    public static let breakerRejected = MetricFamily(
+        "tacho_breaker_rejected_total", .counter, "Calls that a circuit breaker refused.", labels: guardLabels)
+
+    public static let breakerWouldReject = MetricFamily(
+        "tacho_breaker_would_reject_total", .counter,
+        "Calls that passed and that a circuit breaker in shadow mode would have refused.", labels: guardLabels)
+
+    public static let guardedCalls = MetricFamily(
+        "tacho_guarded_calls_total", .counter,
+        "Calls that the guards saw end: ok, slow, mistake of the client, or a class of failure.",
+        labels: guardLabels + ["outcome"])
+
+    public static let guardedInFlight = MetricFamily(
+        "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
+
+    public static let bulkheadLimit = MetricFamily(
+        "tacho_bulkhead_limit", .gauge, "Calls that may be under way at once, where there is a limit.",
+        labels: guardLabels)
+
+    public static let bulkheadWaiting = MetricFamily(
+        "tacho_bulkhead_waiting", .gauge, "Calls that wait for a place among those under way.", labels: guardLabels)
+
+    public static let bulkheadRejected = MetricFamily(
+        "tacho_bulkhead_rejected_total", .counter, "Calls that found no place among those under way in time.",
+        labels: guardLabels)
+
+    public static let threshold = MetricFamily(
+        "tacho_threshold", .gauge,
+        "Parameters of circuit breakers: as learned, as applied, and the operator's least and greatest value.",
+        labels: guardLabels + ["parameter", "kind"])
+
+    public static let thresholdChanges = MetricFamily(
+        "tacho_threshold_changes_total", .counter, "Changes of a parameter of circuit breakers.",
+        labels: guardLabels + ["parameter", "direction", reason])
+
+    public static let anomalyScore = MetricFamily(
+        "tacho_anomaly_score", .gauge,
+        "How far a signal lies from what is usual for it; what that means depends on "
+            + "the signal.", labels: guardLabels + ["signal"])
 
     // MARK: Spans
 
@@ -155,7 +209,10 @@ public enum MetricCatalog {
         databaseOperationDuration,
         queueTime, injectedMessages, notInjectedMessages, strippedMessages, redeliveries, deliveriesOpen,
         deliveriesEvicted,
-        connections, connectionsAccepted, upstreamFailures, proxyTime, forwardedBytes, uneditedFrames, opaqueSessions,
+        connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
+        opaqueSessions,
+        breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
+        bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes,
@@ -171,6 +228,7 @@ public enum MetricCatalog {
     private static let serverPort = "server_port"
     private static let listener = "listener"
     private static let direction = "direction"
+    private static let guardLabels = [listener, "operation", destination, group]
     private static let reason = "reason"
 }
 

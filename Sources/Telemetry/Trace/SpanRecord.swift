@@ -100,17 +100,43 @@ public final class SpanDetail: Sendable {
     public let traceState: String?
     /// What went wrong, for the status message. Never holds arguments of a command.
     public let statusMessage: String?
+    /// What happened within the span, in order.
+    public let events: [SpanEvent]
+    /// Events that were left out because of a limit (`dropped_events_count`).
+    public let droppedEventCount: UInt32
 
     /// By default nothing.
     public init(
         moreLinks: [SpanLink] = [], droppedLinkCount: UInt32 = 0, conversationID: String? = nil,
-        traceState: String? = nil, statusMessage: String? = nil
+        traceState: String? = nil, statusMessage: String? = nil, events: [SpanEvent] = [],
+        droppedEventCount: UInt32 = 0
     ) {
         self.moreLinks = moreLinks
         self.droppedLinkCount = droppedLinkCount
         self.conversationID = conversationID
         self.traceState = traceState
         self.statusMessage = statusMessage
+        self.events = events
+        self.droppedEventCount = droppedEventCount
+    }
+}
+
+/// A moment within a span.
+public struct SpanEvent: Sendable {
+    /// Since 1970-01-01T00:00:00Z.
+    public var unixNanoseconds: UInt64
+    /// What happened.
+    public var name: StaticString
+    /// What is known of it. Keys are ours and shorter than 100 bytes.
+    public var attributes: [(key: StaticString, value: AttributeValue)]
+
+    /// An event with what is known of it.
+    public init(
+        unixNanoseconds: UInt64, name: StaticString, attributes: [(key: StaticString, value: AttributeValue)]
+    ) {
+        self.unixNanoseconds = unixNanoseconds
+        self.name = name
+        self.attributes = attributes
     }
 }
 
@@ -133,9 +159,14 @@ extension MessageID: CustomStringConvertible {
 
 /// Span kinds, with the numbers of the OTLP `SpanKind` enumeration.
 public enum SpanKind: UInt8, Sendable, Hashable {
+    /// An operation of our own, without a peer.
+    case `internal` = 1
     case client = 3
     case producer = 4
     case consumer = 5
+
+    /// Such a span calls somebody: its peer is named.
+    package var hasPeer: Bool { self == .client || self == .producer }
 }
 
 /// Why a process span ended, where it was not simply acknowledged (`tacho.outcome`).

@@ -89,7 +89,7 @@ extension SpanView {
     init(_ record: SpanRecord, traceStart: UInt64, _ names: NameTable, _ catalog: SpanCatalog) {
         let descriptor = catalog.descriptor(record.descriptor)
         var attributes = descriptor.constantAttributes + record.ownAttributes(names)
-        if record.kind != .consumer { attributes += descriptor.peerAttributes }
+        if record.kind.hasPeer { attributes += descriptor.peerAttributes }
         let (start, end) = (record.startUnixNanoseconds, record.endUnixNanoseconds)
         self.init(
             spanID: record.spanID.description,
@@ -120,6 +120,7 @@ extension SpanKind {
     /// The word for people.
     var text: String {
         switch self {
+        case .internal: "internal"
         case .client: "client"
         case .producer: "producer"
         case .consumer: "consumer"

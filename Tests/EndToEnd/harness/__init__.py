@@ -1,18 +1,23 @@
 """What the end-to-end tests stand on: a real Redis, the real program, a scripted collector, and eyes for both ends."""
 
 from . import jaeger_rules
+from .certificates import Authority
+from .faults import FaultyRelay
 from .entries import injected_context, pairs, stored
 from .metrics import Metrics
+from .nats_client import NatsApp, RawNats, collect, run, until
+from .nats_server import NatsServer
 from .net import Address, free_port, wait_for
 from .otlp import Answer, OTLPReceiver
 from .raw import RawClient, command, parse
 from .redis_server import RedisServer
-from .relay import Relay
+from .relay import Relay, TLSFront
 from .spans import Span, TraceView
 from .tacho import Tacho
 
 __all__ = [
-    "Address", "Answer", "Metrics", "OTLPReceiver", "RawClient", "RedisServer", "Relay", "Span", "Tacho",
-    "TraceView", "command", "free_port", "injected_context", "jaeger_rules",
-    "pairs", "parse", "stored", "wait_for",
+    "Address", "Answer", "Authority", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront",
+    "Tacho",
+    "TraceView", "collect", "command", "free_port", "injected_context", "jaeger_rules",
+    "pairs", "parse", "run", "stored", "until", "wait_for",
 ]

@@ -7,6 +7,7 @@ their spans are in nobody's export here, so they count as present.
 import re
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
+SYSTEMS = {"redis", "nats"}
 TYPES = {"create", "send", "receive", "process", "settle"}
 KIND_OF_TYPE = {"send": {"PRODUCER", "CLIENT"}, "create": {"PRODUCER"}, "receive": {"CLIENT"},
                 "process": {"CONSUMER"}, "settle": {"CLIENT"}}
@@ -43,13 +44,17 @@ def _of_span(span):
         yield f"the name is not '{operation} {destination}'"
     if operation == "queue":
         # The bus's own span: no operation of a client, so of no type.
-        if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith("redis"):
+        if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith(tuple(SYSTEMS)):
             yield f"a span of the bus with type {kind_of!r}, kind {span.kind}"
+    elif operation == "tune":
+        # A guard's own span: no operation of a client, and nothing but its events.
+        if kind_of is not None or span.kind != "INTERNAL" or span.parent_id:
+            yield f"a span of a guard with type {kind_of!r}, kind {span.kind}"
     elif kind_of not in TYPES:
         yield f"operation type {kind_of!r}"
     elif span.kind not in KIND_OF_TYPE[kind_of]:
         yield f"kind {span.kind} with operation type {kind_of}"
-    if span.get("messaging.system") != "redis":
+    if span.get("messaging.system") not in SYSTEMS:
         yield f"messaging.system is {span.get('messaging.system')!r}"
     if not span.get("server.address"):
         yield "no server.address"

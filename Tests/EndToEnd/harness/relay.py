@@ -1,5 +1,6 @@
 """A TCP relay with bad manners, placed between the program and Redis: it cuts the stream into crumbs or holds it."""
 
+import asyncio
 import socket
 import threading
 
@@ -65,3 +66,43 @@ class Relay:
             except OSError:
                 pass
             end.close()
+
+
+class TLSFront:
+    """Speaks TLS from the first byte with whoever connects, and plainly with `target`."""
+
+    def __init__(self, target, context):
+        self.target = target
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        starting = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, LOOPBACK, 0, ssl=context), self._loop)
+        self._server = starting.result(10)
+        self.address = Address(port=self._server.sockets[0].getsockname()[1])
+
+    async def _serve(self, reader, writer):
+        try:
+            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self.target.port)
+        except OSError:
+            return writer.close()
+        await asyncio.gather(self._pump(reader, far_writer), self._pump(far_reader, writer), return_exceptions=True)
+
+    @staticmethod
+    async def _pump(reader, writer):
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        finally:
+            writer.close()
+
+    def stop(self):
+        def end():
+            self._server.close()
+            for task in asyncio.all_tasks(self._loop):
+                task.cancel()
+            self._loop.call_later(0.1, self._loop.stop)
+
+        self._loop.call_soon_threadsafe(end)
+        self._thread.join(5)

@@ -29,14 +29,15 @@ def binary():
 
 
 class Tacho:
-    """`tacho run` in front of one Redis.
+    """`tacho run` in front of one server, a Redis unless `protocol` says otherwise.
 
-    `context` (inject, deliver) and other settings go into a configuration file; without any, the listener is given
-    as a flag. `environment` is added to an environment without OTEL_* and TACHO_* variables of the caller's.
+    `context` (inject, deliver), other keys of the listener (`options`) and of the process (`settings`) go into a
+    configuration file, as do further listeners (`also`, as in the file but for `listen`: `addresses` says where those
+    are); without any, the listener is given as a flag. `environment` is added to an environment without OTEL_* and TACHO_* variables of the caller's.
     """
 
     def __init__(self, scratch, upstream, receiver=None, listen=None, context=None, settings=None, service="shop",
-                 environment=None, otlp_flag=True):
+                 environment=None, otlp_flag=True, protocol="redis", options=None, also=()):
         self.scratch = Path(scratch)
         self.scratch.mkdir(parents=True, exist_ok=True)
         self.upstream = upstream
@@ -44,6 +45,11 @@ class Tacho:
         self.address = listen or Address(port=free_port())
         self.http = Address(port=free_port())
         self.context = context
+        self.protocol = protocol
+        self.options = options or {}
+        self.also = [{"listen": str(Address(port=free_port())), **each, "upstream": str(each["upstream"])}
+                     for each in also]
+        self.addresses = [self.address] + [Address(port=int(each["listen"].rpartition(":")[2])) for each in self.also]
         self.settings = settings or {}
         self.service = service
         self.environment = environment or {}
@@ -63,13 +69,14 @@ class Tacho:
             options += ["--service", self.service]
         if self.otlp_flag:
             options += ["--otlp", self.receiver.url if self.receiver else "none"]
-        if self.context is None and not self.settings:
-            return options + ["--redis", f"{self.address}={self.upstream}"]
-        listener = {"protocol": "redis", "listen": str(self.address), "upstream": str(self.upstream)}
+        if self.context is None and not self.settings and not self.options and not self.also:
+            return options + [f"--{self.protocol}", f"{self.address}={self.upstream}"]
+        listener = {"protocol": self.protocol, "listen": str(self.address), "upstream": str(self.upstream),
+                    **self.options}
         if self.context is not None:
             listener["context"] = self.context
         path = self.scratch / "tacho.yaml"
-        path.write_text(json.dumps({"listeners": [listener], **self.settings}, indent=1))  # JSON is YAML
+        path.write_text(json.dumps({"listeners": [listener, *self.also], **self.settings}, indent=1))  # JSON is YAML
         return options + ["--config", str(path)]
 
     def start(self, timeout=20.0):

@@ -6,6 +6,10 @@ final class Conversation {
     let world: World
     private(set) var session: RedisSession
     private(set) var opaque: OpaqueReason?
+    /// The session has asked for the end of both connections.
+    private(set) var hasEnded = false
+    /// What the client was told without a word from the upstream.
+    private var answers: [UInt8] = []
 
     init(world: World, session: RedisSession) {
         self.world = world
@@ -23,6 +27,7 @@ final class Conversation {
     func client(_ bytes: [UInt8]) -> [UInt8] {
         let output = session.receiveFromClient(ByteBuffer(bytes: bytes), at: world.now)
         note(output)
+        answers += Self.bytes(output.toClient)
         return Self.bytes(output.toUpstream)
     }
 
@@ -42,10 +47,21 @@ final class Conversation {
 
     func close() { session.closed(at: world.now) }
 
+    /// What the client was answered while it was speaking.
+    func answered() -> String {
+        defer { answers = [] }
+        return Self.text(answers)
+    }
+
+    func tick() { session.tick(at: world.now) }
+
+    func loseUpstream() { session.upstreamLost(at: world.now) }
+
     var isIdle: Bool { session.isIdle }
 
     private func note(_ output: SessionOutput) {
         if let reason = output.becameOpaque { opaque = reason }
+        if output.endsSession { hasEnded = true }
     }
 
     private static func bytes(_ buffer: ByteBuffer?) -> [UInt8] { buffer.map { Array($0.readableBytesView) } ?? [] }

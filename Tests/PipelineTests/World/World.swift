@@ -29,14 +29,14 @@ final class World {
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep,
         sampler: SamplerChoice = .parentBased(root: .alwaysOn), relation: ConsumerRelation = .parent,
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
-        unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000
+        unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, guards: GuardTable? = nil
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
         shared = Lane.SharedState(
             destinations: NameTable(capacity: destinationsMax + NameTable.reserved), names: NameTable(capacity: 1_000),
             groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
-            sampler: Sampler(sampler), sink: collected, consumerRelation: relation)
+            sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards)
         profile = ListenerProfile(
             number: 0, name: "redis", service: "shop", system: "redis",
             broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,

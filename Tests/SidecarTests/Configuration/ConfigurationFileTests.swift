@@ -162,7 +162,7 @@ struct ConfigurationFileTests {
             (
                 "? [a, b]\n: c\nlisteners: [{ protocol: redis, listen: 1, upstream: 2 }]",
                 "tacho.yaml:1:3: a list: unknown key; expected one of service, http, data, otlp, "
-                    + "tracing, sampling, traces, limits, threads, log, listeners"
+                    + "tracing, sampling, traces, limits, threads, log, resilience, listeners"
             ),
         ])
     func noConfiguration(text: String, complaint: String) {

@@ -39,6 +39,7 @@ struct ConfigurationKeyTests {
             switch key.show(configuration) {
             case .text(let text): try key.set(&configuration, text)
             case .number(let number): try key.set(&configuration, String(number))
+            case .real(let number): try key.set(&configuration, String(number))
             case .unset: continue
             }
             #expect(configuration == SidecarConfiguration(), "\(key.path)")

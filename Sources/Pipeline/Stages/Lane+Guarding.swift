@@ -1,0 +1,174 @@
+import Resilience
+import Telemetry
+
+/// A guard and this lane's tally of its calls.
+struct GuardHandle {
+    let cell: GuardCell
+    let tally: GuardTally
+
+    init(_ cell: GuardCell) {
+        self.cell = cell
+        tally = cell.makeTally()
+    }
+
+    fileprivate enum Entry {
+        case passes
+        case passesAsProbe
+        case refused
+    }
+
+    /// What the guard says to one more call. A probe has taken its place when this returns.
+    @inline(__always)
+    fileprivate func enter() -> Entry {
+        let word = cell.word
+        return word == AdmissionWord.all ? .passes : enter(word)
+    }
+
+    private func enter(_ word: UInt64) -> Entry {
+        switch AdmissionWord.decode(word) {
+        case .all: return .passes
+        case .none: break
+        case .probes(let most):
+            if cell.beginProbe(most: most) {
+                tally.beganProbe()
+                return .passesAsProbe
+            }
+        case .share: if tally.isAmong(share: AdmissionWord.share(word)) { return .passes }
+        }
+        tally.rejected()
+        return .refused
+    }
+
+    fileprivate func refusal(at now: Instant) -> GuardRefusal {
+        var refusal = GuardRefusal(guardName: cell.key.name)
+        if case .none(let retryAt) = cell.admission {
+            let moment = now.monotonicNanoseconds
+            refusal.retryNanoseconds = retryAt > moment ? retryAt &- moment : 0
+        }
+        return refusal
+    }
+
+    /// Nobody can judge the probe, or it was not sent: as if it had not been.
+    fileprivate func takeBack(isProbe: Bool) {
+        if isProbe { tally.tookBackProbe() }
+    }
+
+    /// A call that this guard let through is over. `latency` is nil where it says nothing of the broker.
+    @inline(__always)
+    fileprivate func finish(_ result: CallResult, latency: UInt64?, isProbe: Bool) {
+        tally.ended()
+        guard result != .unknown else { return takeBack(isProbe: isProbe) }
+        let failure = result.failure
+        let isSlow = failure == nil && (latency.map { $0 > cell.slowNanoseconds } ?? false)
+        let probe: ProbeResult = isProbe ? (failure == nil && !isSlow ? .success : .failure) : .none
+        var (log, square) = (0.0, 0.0)
+        if let latency {
+            log = NaturalLogarithm.ofSeconds(nanoseconds: latency)
+            square = log * log
+        } else {
+            (log, square) = cell.neutralLatency
+        }
+        tally.count(
+            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure, isMistake: result == .mistake,
+            probe: probe)
+    }
+}
+
+/// The stage that decides whether a call goes on, and counts what came of it. Bindings put a refusal into the words of
+/// their protocol and tell how each call ended; they know no breaker.
+extension Lane {
+    /// Whether anything is guarded at all.
+    @inline(__always)
+    var isGuarding: Bool { !upstreamGuards.isEmpty }
+
+    /// After how long a reply that has not come counts as a timeout.
+    var callTimeoutNanoseconds: UInt64 { shared.guards?.callTimeoutNanoseconds ?? .max }
+
+    /// Asks the guards of a call: that of the upstream, and that of its route, where it has one. Nil for `route` is a
+    /// call that belongs to no destination. Whoever was let through tells `completed` what came of it.
+    @inline(__always)
+    func admit(_ route: RouteID?, _ listener: ListenerProfile, at now: Instant) -> Admittance {
+        guard isGuarding else { return .passes(.none) }
+        var ticket = GuardTicket()
+        let upstream = upstreamGuards[Int(listener.number)]
+        switch upstream.enter() {
+        case .passes: break
+        case .passesAsProbe: ticket.flags.insert(.upstreamProbe)
+        case .refused: return .refused(upstream.refusal(at: now))
+        }
+        if let route, let own = routes.routes[route.index].guarding {
+            switch own.enter() {
+            case .passes: break
+            case .passesAsProbe: ticket.flags.insert(.probe)
+            case .refused:
+                upstream.takeBack(isProbe: ticket.flags.contains(.upstreamProbe))
+                return .refused(own.refusal(at: now))
+            }
+            own.tally.began()
+            ticket.route = route
+        }
+        upstream.tally.began()
+        ticket.flags.insert(.upstream)
+        return .passes(ticket)
+    }
+
+    /// Takes a place among the calls under way, for a call that was let through. False when there is none.
+    func takePlace(_ ticket: inout GuardTicket) -> Bool {
+        guard let route = ticket.route, let own = routes.routes[route.index].guarding else { return true }
+        switch own.cell.takePlace() {
+        case .unlimited: return true
+        case .full: return false
+        case .taken:
+            ticket.flags.insert(.limited)
+            return true
+        }
+    }
+
+    /// The guard of a route, for those who wait for a place with it.
+    func cell(of route: RouteID) -> GuardCell? { routes.routes[route.index].guarding?.cell }
+
+    /// Counts what came of a call. `latency` is nil where it says nothing of the broker, as with reads that wait for
+    /// messages.
+    @inline(__always)
+    func completed(_ ticket: GuardTicket, _ result: CallResult, latency: UInt64?, _ listener: ListenerProfile) {
+        guard ticket.flags.contains(.upstream) else { return }
+        if let route = ticket.route, let own = routes.routes[route.index].guarding {
+            if ticket.flags.contains(.limited) { own.cell.leavePlace() }
+            own.finish(result, latency: latency, isProbe: ticket.flags.contains(.probe))
+        }
+        // What one destination or one kind of command suffers from says nothing of the others, nor does its latency.
+        let general: CallResult = result.failure == .throttled ? .succeeded : result
+        upstreamGuards[Int(listener.number)].finish(
+            general, latency: nil, isProbe: ticket.flags.contains(.upstreamProbe))
+    }
+
+    /// The guard of what a route does; nil for what is not guarded.
+    func makeGuard(_ descriptor: SpanDescriptor, _ key: Route.Key) -> GuardHandle? {
+        guard let guards = shared.guards, let type = descriptor.operationType else { return nil }
+        let operation: GuardedOperation
+        switch type {
+        case .send: operation = .publish
+        case .receive: operation = .receive
+        case .settle: operation = .acknowledge
+        case .create, .process: return nil
+        }
+        let guardKey = GuardKey(
+            listener: key.listener, listenerName: listeners[Int(key.listener)].name, operation: operation,
+            destination: descriptor.destination, group: descriptor.group)
+        let cell = guards.cell(for: guardKey, overflow: key.destination == .other)
+        if let known = guardHandles[ObjectIdentifier(cell)] { return known }
+        let made = GuardHandle(cell)
+        guardHandles[ObjectIdentifier(cell)] = made
+        return made
+    }
+
+    /// The guards of the upstreams, by number of the listener; none when nothing is guarded.
+    static func upstreamGuards(_ guards: GuardTable?, _ listeners: [ListenerProfile]) -> [GuardHandle] {
+        guard let guards else { return [] }
+        return listeners.map { listener in
+            GuardHandle(
+                guards.cell(
+                    for: GuardKey(listener: listener.number, listenerName: listener.name, operation: .upstream)))
+        }
+    }
+}

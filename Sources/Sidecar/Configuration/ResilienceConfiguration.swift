@@ -1,0 +1,98 @@
+import Pipeline
+public import Resilience
+
+/// How calls to a broker in trouble are guarded, as the keys `resilience.*` say it.
+public struct ResilienceConfiguration: Sendable, Equatable {
+    /// What a breaker does.
+    public enum Breaker: String, Sendable, CaseIterable {
+        /// Nothing is watched.
+        case off
+        /// It works with its start values, inside the operator's bounds; nothing is learned.
+        case fixed
+        /// It learns, and counts what it would have refused; every call passes.
+        case shadow
+        /// It learns, and acts on what it has learned.
+        case auto
+    }
+
+    /// What happens to a call while its breaker is open.
+    public enum OnOpen: String, Sendable, CaseIterable {
+        /// The client gets an error at once.
+        case fail
+    }
+
+    /// Default auto.
+    public var breaker = Breaker.auto
+    /// Default fail.
+    public var onOpen = OnOpen.fail
+    /// Milliseconds after which a reply that has not come counts as a timeout. Default 5,000.
+    public var callTimeoutMilliseconds = 5_000
+    /// Seconds for which a new guard only records what it learns, and works with the start values. Default 300.
+    public var learningSeconds = 300
+    /// Guards in the process; further destinations share the guard of their operation. Default 1,000.
+    public var guards = 1_000
+    /// Milliseconds for which a new connection tries to reach an upstream that refuses it. Default 1,000.
+    public var connectPatienceMilliseconds = 1_000
+    /// Calls to one destination that may be under way at once, at least and at most; between them the limit adapts. A
+    /// most of 0, the default, sets no limit.
+    public var bulkheadMin = 1
+    /// See `bulkheadMin`.
+    public var bulkheadMax = 0
+    /// Calls that may wait for a place with one breaker. Default 100.
+    public var bulkheadQueue = 100
+    /// Milliseconds that a call may wait for a place. Default 50.
+    public var bulkheadWaitMilliseconds = 50
+    /// Commands of one connection that may wait for their reply when another begins. Default 0: any number.
+    public var bulkheadConnection = 0
+    private var minimums: [BreakerParameter: Double] = [:]
+    private var maximums: [BreakerParameter: Double] = [:]
+
+    /// The defaults.
+    public init() {}
+
+    /// The least value that a parameter may get, if there is one.
+    public subscript(minimum parameter: BreakerParameter) -> Double? {
+        get { minimums[parameter] }
+        set { minimums[parameter] = newValue }
+    }
+
+    /// The greatest value that a parameter may get, if there is one.
+    public subscript(maximum parameter: BreakerParameter) -> Double? {
+        get { maximums[parameter] }
+        set { maximums[parameter] = newValue }
+    }
+
+    /// Parameters whose least value is above their greatest.
+    var contradictions: [BreakerParameter] {
+        BreakerParameter.allCases.filter { parameter in
+            guard let least = minimums[parameter], let most = maximums[parameter] else { return false }
+            return least > most
+        }
+    }
+
+    /// What each guard is told; nil when nothing is guarded.
+    var policy: GuardPolicy? {
+        guard breaker != .off, let mode = BreakerMode(rawValue: breaker.rawValue) else { return nil }
+        return GuardPolicy(
+            mode: mode, timeoutNanoseconds: UInt64(callTimeoutMilliseconds) * 1_000_000, bounds: bounds,
+            trialSeconds: Double(learningSeconds),
+            bulkhead: bulkheadMax > 0 ? min(bulkheadMin, bulkheadMax)...bulkheadMax : nil)
+    }
+
+    /// Who waits for a place, and how long; nil when nobody has to.
+    var bulkhead: BulkheadPolicy? {
+        guard bulkheadMax > 0 || bulkheadConnection > 0 else { return nil }
+        return BulkheadPolicy(
+            waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
+            perConnectionMax: bulkheadConnection)
+    }
+
+    /// What the operator has set; without contradictions.
+    var bounds: ParameterBounds {
+        var bounds = ParameterBounds()
+        for parameter in BreakerParameter.allCases {
+            bounds.set(parameter, minimum: minimums[parameter], maximum: maximums[parameter])
+        }
+        return bounds
+    }
+}
