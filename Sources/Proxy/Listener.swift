@@ -13,6 +13,8 @@ public struct ListenerSettings: Sendable {
     public var upstream: Endpoint
     /// How long a connection to the upstream may take to open.
     public var connectTimeoutMilliseconds: Int
+    /// For how long a new connection tries again to reach an upstream that refuses it; 0 tries once.
+    public var connectPatienceMilliseconds: Int
     /// What encrypts the sides that `profile.tls` names.
     public var tls: TLSContexts?
     /// Whether servers that the upstream names stand in for it when it cannot be reached.
@@ -24,13 +26,14 @@ public struct ListenerSettings: Sendable {
     /// Without TLS and stand-ins, unless they are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
-        tls: TLSContexts? = nil, followsCluster: Bool = false,
+        connectPatienceMilliseconds: Int = 0, tls: TLSContexts? = nil, followsCluster: Bool = false,
         embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil
     ) {
         self.profile = profile
         self.listen = listen
         self.upstream = upstream
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.connectPatienceMilliseconds = connectPatienceMilliseconds
         self.tls = tls
         self.followsCluster = followsCluster
         self.embedded = embedded

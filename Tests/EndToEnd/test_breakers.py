@@ -22,8 +22,8 @@ LEARNING = {"learning_seconds": 0, "call_timeout_milliseconds": 500}
 class Publisher:
     """A client that publishes steadily, and notes what came of it."""
 
-    def __init__(self, tacho, stream=STREAM, pause=0.01):
-        self.client = tacho.client(socket_timeout=10)
+    def __init__(self, tacho, stream=STREAM, pause=0.01, patience=10):
+        self.client = tacho.client(socket_timeout=patience)
         self.stream = stream
         self.pause = pause
         self.sent = 0
@@ -65,8 +65,11 @@ class _Closing:
         self.close = close
 
 
-def start(world, relay, receiver=None, **resilience):
-    return world.tacho(relay.address, receiver, settings={"resilience": {**LEARNING, **resilience}})
+def start(world, relay, receiver=None, data="./data", listen=None, **resilience):
+    settings = {"resilience": {**LEARNING, **resilience}, "data": str(data),
+                # These clients share one process, and causes that are inferred between them mean nothing.
+                "tracing": {"causality": "off"}}
+    return world.tacho(relay.address, receiver, settings=settings, listen=listen)
 
 
 def publisher(world, tacho, **options):
@@ -121,11 +124,8 @@ def test_a_latency_step_opens_by_what_was_learned_and_closes_by_itself(world, re
     assert app.rejected[0].startswith(f"TACHO breaker '{KEY}' is open, try again in "), app.rejected[0]
     bad_network.heal()
     wait_for(lambda: state(tacho) == "closed", timeout=60, what="the breaker to close")
-    rejected = len(app.rejected)
     sent = app.sent
     wait_for(lambda: app.sent > sent + 200, timeout=30, what="traffic as before")
-    wait_for(lambda: len(app.rejected) == len(app.rejected[:rejected]) or app.sent > sent + 400, timeout=30,
-             what="the ramp to end")
     app.close()
 
     # The audit trail: thresholds came down before, then open, half-open, closed.
@@ -147,9 +147,9 @@ def test_a_latency_step_opens_by_what_was_learned_and_closes_by_itself(world, re
     assert seen.sum("tacho_breaker_state", **labels) == 0
     shown = seen.sum("tacho_threshold", **labels, parameter="slow_call_seconds", kind="applied")
     assert shown == applied(tacho, "slow_call_seconds") > 0
-    lowered = sum(one["parameter"] == "slow_call_seconds" and one["old"] != one["new"]
+    changed = sum(one["parameter"] == "slow_call_seconds" and one["key"] == KEY and one["old"] != one["new"]
                   for one in history(tacho, "threshold"))
-    assert seen.sum("tacho_threshold_changes_total", **labels, parameter="slow_call_seconds") == lowered
+    assert seen.sum("tacho_threshold_changes_total", **labels, parameter="slow_call_seconds") == changed
 
     # And the commands say it in words.
     assert KEY in cli(tacho, "breakers")
@@ -183,7 +183,7 @@ def test_memory_that_is_used_up_refuses_publishes_and_nothing_else(world, receiv
 
 def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, bad_network):
     tacho = start(world, bad_network, receiver)
-    apps = [publisher(world, tacho, pause=0.02) for _ in range(30)]
+    apps = [publisher(world, tacho, pause=0.02, patience=1) for _ in range(20)]
     wait_for(lambda: all(app.sent > 5 for app in apps), what="traffic")
     process = bad_network.server.process
     process.send_signal(signal.SIGSTOP)
@@ -376,14 +376,15 @@ def test_a_web_page_gives_no_orders(world, receiver, bad_network):
     assert state(tacho) == "closed"
 
 
-def test_what_was_learned_survives_a_restart(world, receiver, bad_network):
-    tacho = start(world, bad_network, receiver)
+def test_what_was_learned_survives_a_restart(world, receiver, bad_network, tmp_path):
+    tacho = start(world, bad_network, receiver, data=tmp_path / "kept")
     app = publisher(world, tacho)
     wait_for(lambda: (applied(tacho, "slow_call_seconds") or 1) < 0.4, timeout=60, what="the tuner to learn")
     app.close()
     learned = applied(tacho, "slow_call_seconds")
+    listen = tacho.address
     assert tacho.stop() == 0
-    tacho.start()
+    tacho = start(world, bad_network, receiver, data=tmp_path / "kept", listen=listen)
     tacho.client().xadd(STREAM, {"n": "1"})
     wait_for(lambda: applied(tacho, "slow_call_seconds"), what="the breaker to appear")
     assert abs(applied(tacho, "slow_call_seconds") - learned) < 0.05, "learned again from the beginning"

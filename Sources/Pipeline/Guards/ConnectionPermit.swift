@@ -1,4 +1,5 @@
 import Resilience
+import Telemetry
 
 /// Leave to open one upstream connection; the guard that gave it hears how it went.
 public struct ConnectionPermit {
@@ -38,6 +39,47 @@ extension Lane {
         }
     }
 
+    /// How long to wait before another try, or nil to give up; both are counted. Full jitter, growing, inside the
+    /// budget of the upstream and the patience of the client; a probe of a breaker is never repeated.
+    public func retryDelay(
+        after permit: ConnectionPermit, _ listener: ListenerProfile, _ outcome: ConnectionOutcome, attempts: Int,
+        until deadline: UInt64, now: UInt64
+    ) -> UInt64? {
+        let failure: FailureClass
+        switch outcome {
+        case .opened: return nil
+        case .timedOut: failure = .timeout
+        case .failed: failure = .connection
+        }
+        var call = RetryPolicy.FailedCall(failure, attempts: attempts, isIdempotent: true, isCertainlyUndone: true)
+        call.isProbe = permit.ticket.flags.contains(.upstreamProbe)
+        let isAdmitted = upstreamGuards.isEmpty || upstreamGuards[Int(listener.number)].cell.word == AdmissionWord.all
+        let decision = Self.connectRetries.decide(
+            call, &connectBudgets[Int(listener.number)], share: Self.connectRetryShare, isAdmitted: isAdmitted,
+            deadline: deadline, now: now, using: &identifiers)
+        switch decision {
+        case .retry(let delay):
+            countRetry(listener, "retried")
+            return delay
+        case .refuse(let reason):
+            countRetry(listener, reason.rawValue)
+            return nil
+        }
+    }
+
+    private static let connectRetries = {
+        var policy = RetryPolicy()
+        policy.attemptsMax = 8
+        policy.delayNanosecondsMax = 500_000_000
+        return policy
+    }()
+    /// Of the connections that clients open.
+    private static let connectRetryShare = 0.2
+
+    private func countRetry(_ listener: ListenerProfile, _ outcome: String) {
+        metrics.counter(MetricCatalog.retries, [listener.name, "connect", outcome]).add(1)
+    }
+
     /// Tells the guard how a connection came out. Every permit ends here, once.
     public func connected(_ permit: ConnectionPermit, _ listener: ListenerProfile, _ outcome: ConnectionOutcome) {
         let result: CallResult
@@ -47,5 +89,10 @@ extension Lane {
         case .failed: result = .failed(.connection)
         }
         completed(permit.ticket, result, latency: nil, listener)
+        if outcome == .opened {
+            connectBudgets[Int(listener.number)].succeeded(now: lastTickAt)
+        } else {
+            connectBudgets[Int(listener.number)].failed(now: lastTickAt)
+        }
     }
 }

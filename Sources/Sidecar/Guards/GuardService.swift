@@ -26,7 +26,9 @@ final class GuardService: Service {
             beat()
         }
         try? await gracefulShutdown()
-        beating.cancel()
+        let ended = group.next().makePromise(of: Void.self)
+        beating.cancel(promise: ended)
+        try? await ended.futureResult.get()
         board.save(unixNanoseconds: SystemClock.unixNanoseconds())
         try await group.shutdownGracefully()
     }
