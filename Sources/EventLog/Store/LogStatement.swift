@@ -235,7 +235,8 @@ enum LogStatement: Int, CaseIterable {
 
         case .insertDeadLetter:
             """
-            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields, field_count, story)
+            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields,
+                field_count, story)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                 coalesce((SELECT story FROM pending WHERE owner = ?11 AND ms = ?12 AND seq = ?13), x''))
             """
