@@ -7,7 +7,7 @@ extension Listener {
     /// be several tries: nothing was sent yet, so trying again can do no harm.
     func connectGuarded(
         _ worker: Worker, _ loop: any EventLoop
-    ) -> EventLoopFuture<(any Channel, Endpoint)> {
+    ) -> EventLoopFuture<Upstream> {
         let patience = settings.connectPatienceMilliseconds
         let deadline = SystemClock.monotonicNanoseconds() &+ UInt64(max(0, patience)) * 1_000_000
         return attempt(1, until: deadline, worker, loop)
@@ -15,7 +15,7 @@ extension Listener {
 
     private func attempt(
         _ number: Int, until deadline: UInt64, _ worker: Worker, _ loop: any EventLoop
-    ) -> EventLoopFuture<(any Channel, Endpoint)> {
+    ) -> EventLoopFuture<Upstream> {
         let profile = settings.profile
         switch worker.lane.admitConnection(profile, at: SystemClock.now()) {
         case .refused(let refusal):
@@ -25,9 +25,13 @@ extension Listener {
             return connectToAny(on: loop).always { result in
                 let (worker, permit) = bound.value
                 switch result {
-                case .success: worker.lane.connected(permit, profile, .opened)
+                case .success: break
                 case .failure(let error): worker.lane.connected(permit, profile, Self.outcome(error))
                 }
+            }.map { upstream in
+                var upstream = upstream
+                upstream.permit = bound.value.1
+                return upstream
             }.flatMapError { error in
                 let (worker, permit) = bound.value
                 let now = SystemClock.monotonicNanoseconds()

@@ -1,3 +1,4 @@
+import EventLog
 import Export
 import Gateway
 import GuardStore
@@ -63,9 +64,13 @@ public enum Topology {
         ProcessStatistics().register(in: registry)
 
         let readiness = Readiness()
+        let usesLog = configuration.listeners.contains { $0.upstream == .embedded }
+        let log = try usesLog ? EventLogService(dataDirectory: configuration.dataDirectory) : nil
         let proxy = ProxyService(
-            configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger)
+            configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger,
+            log: log?.redis)
         var services: [any Service] = [exporter]
+        if let log { services.append(log) }
         let admin = AdminSources(
             traces: traces, tap: shared.tap,
             text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)),

@@ -12,8 +12,8 @@ struct Tacho: AsyncParsableCommand {
         version: TachographVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, BreakersCommand.self,
-            ThresholdsCommand.self, DetectCommand.self,
-            VersionCommand.self, ConfigReferenceCommand.self,
+            ThresholdsCommand.self, DetectCommand.self, LabCommand.self, VersionCommand.self,
+            ConfigReferenceCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

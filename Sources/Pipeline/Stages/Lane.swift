@@ -83,6 +83,8 @@ public final class Lane {
     var endedDeliveries: [OpenDelivery] = []
     /// The same for the messages of a reply.
     var deliveredMessages: [Delivered] = []
+    /// The same for header lines that are written into messages.
+    var headerLines: [UInt8] = []
     /// By the number of the destination's name.
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.
@@ -181,6 +183,8 @@ public final class Lane {
 
     func name(_ text: String) -> NameID { shared.names.intern(text) }
 
+    func group(_ text: String) -> NameID { shared.groups.intern(text) }
+
     /// The `error.type` in an error text: its first word, if that looks like a code. Errors can be made up by scripts,
     /// so only so many are told apart; the others are `_OTHER`.
     func errorName(_ bytes: Span<UInt8>, _ text: Range<Int>) -> NameID {
@@ -221,10 +225,18 @@ public final class Lane {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
+        let rule = rule(processed: delivery, outcome, now.nanoseconds(since: delivery.deliveredAt))
+        recordProcess(delivery, messageID, outcome, route, keptFor: rule, at: now)
+    }
+
+    /// Records a process span that ends now, or leaves it with those that may be wanted yet.
+    func recordProcess(
+        _ delivery: OpenDelivery, _ messageID: MessageID, _ outcome: SpanOutcome, _ route: RouteID,
+        keptFor rule: KeepReason?, at now: Instant
+    ) {
         let isSampled = delivery.process.isSampled
-        let duration = now.nanoseconds(since: delivery.deliveredAt)
-        let rule = rule(processed: delivery, outcome, duration)
         guard isSampled || holdsUnsampled else { return countNotSampled() }
+        let duration = now.nanoseconds(since: delivery.deliveredAt)
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,
             spanID: delivery.process.spanID, flags: delivery.process.flags,
@@ -248,8 +260,9 @@ public final class Lane {
         guard isSampled else {
             return holdUnsampled(span, conversation: delivery.conversation, keptFor: rule, at: now)
         }
-        if delivery.conversation != nil || delivery.traceState != nil {
-            span.detail = SpanDetail(conversationID: delivery.conversation, traceState: delivery.traceState)
+        if delivery.conversation != nil || delivery.traceState != nil || delivery.position != nil {
+            span.detail = SpanDetail(
+                conversationID: delivery.conversation, traceState: delivery.traceState, position: delivery.position)
         }
         record(span, of: delivery.destination, because: reason(ofContext: delivery.creation))
     }

@@ -25,12 +25,19 @@ public struct BreakerMachine: Sendable {
     private var openSeconds = 0.0
     private var openedAt: UInt64 = 0
     private var failedRounds = 0
-    private var round = ProbeRound()
+    private var round: ProbeRound
+    /// What speaks for a fault right now.
+    private var evidence = FaultEvidence(now: 0)
+    /// When the fault began that the present or last outage is about.
+    private var faultSince: UInt64 = 0
+    private var offered = OfferedRate()
     /// When the breaker last closed; nil once the ramp is over and decisions are as usual.
     private var closedAt: UInt64?
     private var secondsOverThreshold = 0
     private var judgedSecond: UInt64 = 0
-    private var now: UInt64 = 0
+    /// The last beat; nil before the first.
+    private var lastBeat: UInt64?
+    private var now: UInt64 { lastBeat ?? 0 }
 
     /// The longest open time that growth leads to.
     static let openSecondsMax = 8.0
@@ -40,11 +47,12 @@ public struct BreakerMachine: Sendable {
     /// The share that is admitted at the beginning of the ramp.
     private static let rampShare = 0.1
 
-    /// A closed breaker.
-    public init(mode: BreakerMode, parameters: BreakerParameters) {
+    /// A closed breaker. The operator's bounds limit what it does on evidence; `parameters` are inside them already.
+    public init(mode: BreakerMode, parameters: BreakerParameters, bounds: ParameterBounds = ParameterBounds()) {
         self.mode = mode
         self.parameters = parameters
-        rules = TripRules(isFixed: mode == .fixed)
+        rules = TripRules(isFixed: mode == .fixed, limits: OperatorLimits(bounds))
+        round = ProbeRound(isFixed: mode == .fixed)
     }
 
     // MARK: What the path does
@@ -66,7 +74,7 @@ public struct BreakerMachine: Sendable {
 
     /// The share that the ramp admits; nil when all.
     private var ramp: Double? {
-        guard let closedAt, parameters.rampSeconds > 0 else { return nil }
+        guard rules.isFixed, let closedAt, parameters.rampSeconds > 0 else { return nil }
         let elapsed = Double(now &- closedAt) / Self.second
         // From a tenth, by equal factors, to all at the end of the ramp.
         let share = Self.rampShare * Elementary.power(1 / Self.rampShare, elapsed / parameters.rampSeconds)
@@ -82,10 +90,12 @@ public struct BreakerMachine: Sendable {
     public mutating func beat(
         _ tally: CallTally, now: UInt64, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
-        self.now = max(now, self.now)
+        let previous = lastBeat ?? now
+        lastBeat = max(now, previous)
         guard mode != .off, override == nil else { return nil }
+        offered.add(tally.calls + tally.rejectedByUs, seconds: Double(self.now &- previous) / Self.second)
         switch state {
-        case .closed: return beatClosed(tally, using: &random)
+        case .closed: return beatClosed(tally, since: previous, using: &random)
         case .open: return beatOpen(tally)
         case .halfOpen: return beatHalfOpen(tally, using: &random)
         }
@@ -93,7 +103,7 @@ public struct BreakerMachine: Sendable {
 
     /// An operator's word; nil takes it back, and the breaker begins anew as closed.
     public mutating func setOverride(_ override: BreakerOverride?, now: UInt64) -> BreakerTransition? {
-        self.now = max(now, self.now)
+        lastBeat = max(now, self.now)
         let before = state
         self.override = override
         state = override == .forcedOpen ? .open : .closed
@@ -106,9 +116,16 @@ public struct BreakerMachine: Sendable {
     // MARK: Closed
 
     private mutating func beatClosed(
-        _ tally: CallTally, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, since previous: UInt64, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         window.add(tally, now: now)
+        if !rules.isFixed {
+            evidence.add(tally, previousBeat: previous)
+            if evidence.isConclusive(now: now) {
+                let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
+                if rules.limits.permits(sum) { return open(.burst, sum, isNew: true, using: &random) }
+            }
+        }
         var isQuiet = false
         if let closedAt {
             isQuiet = now &- closedAt < Self.quietAfterCloseNanoseconds
@@ -149,14 +166,19 @@ public struct BreakerMachine: Sendable {
         using random: inout some RandomNumberGenerator
     ) -> BreakerTransition {
         let from = state
-        if isNew {
-            // Tripping on the ramp is the same outage, not another one.
-            if closedAt == nil { openedAt = now }
+        // Tripping on the ramp is the same outage, not another one.
+        if isNew, closedAt == nil {
+            openedAt = now
+            faultSince = rules.isFixed ? now : evidence.since
             openSeconds = parameters.openSeconds
-        }
-        if !isNew || closedAt != nil {
+        } else {
             failedRounds = min(failedRounds + 1, 16)
             openSeconds = min(max(Self.openSecondsMax, parameters.openSeconds), openSeconds * 2)
+        }
+        if !rules.isFixed {
+            openSeconds = OutageClock.openSeconds(
+                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond
+            ).clamped(to: rules.limits.openSeconds)
         }
         let jitter = Double.random(in: 0.8...1.2, using: &random)
         openUntil = now &+ UInt64(openSeconds * jitter * Self.second)
@@ -170,14 +192,15 @@ public struct BreakerMachine: Sendable {
     private mutating func forget() {
         window.clear()
         (secondsOverThreshold, isDegraded) = (0, false)
-        round = ProbeRound()
+        round = ProbeRound(isFixed: rules.isFixed)
+        evidence = FaultEvidence(now: now)
     }
 
     private mutating func beatOpen(_ tally: CallTally) -> BreakerTransition? {
         if mode == .shadow { wouldHaveRejected += tally.calls }
         guard now >= openUntil else { return nil }
         state = .halfOpen
-        round = ProbeRound(wanted: parameters.halfOpenProbes)
+        round = ProbeRound(wanted: parameters.halfOpenProbes, isFixed: rules.isFixed)
         return BreakerTransition(
             from: .open, to: .halfOpen, reason: .openTimeOver, calls: 0, failures: 0, slow: 0)
     }
@@ -188,7 +211,7 @@ public struct BreakerMachine: Sendable {
         _ tally: CallTally, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         let seen = mode == .shadow ? shadowProbes(tally) : tally
-        switch round.beat(seen) {
+        switch round.beat(seen, offeredCalls: offered.callsPerSecond / 10, now: now) {
         case .goesOn:
             return nil
         case .failed:
@@ -215,43 +238,5 @@ public struct BreakerMachine: Sendable {
         let bad = tally.calls > 0 ? Int((Double(tally.bad * probes) / Double(tally.calls)).rounded(.up)) : 0
         (seen.probeFailures, seen.probeSuccesses) = (bad, probes - bad)
         return seen
-    }
-}
-
-/// The probes of one half-open round: one at first, twice as many after each beat of successes, so that a destination
-/// that is still down is asked once and not by a herd.
-struct ProbeRound: Sendable, Hashable {
-    /// What one beat leads to.
-    enum Result: Sendable, Hashable {
-        case goesOn
-        case succeeded
-        case failed
-    }
-
-    private static let failedShareMax = 0.2
-
-    private var wanted: Int
-    private var begun = 0
-    private var succeeded = 0
-    private var failed = 0
-    private var allowanceMax = 1
-
-    init(wanted: Int = 1) { self.wanted = max(1, wanted) }
-
-    /// Probes that may begin until the next beat.
-    var allowance: Int { max(0, min(allowanceMax - (begun - succeeded - failed), wanted - begun)) }
-
-    var sum: CallWindow.Sum { CallWindow.Sum(calls: succeeded + failed, failures: failed, slow: 0) }
-
-    mutating func beat(_ tally: CallTally) -> Result {
-        begun += tally.probesBegun
-        succeeded += tally.probeSuccesses
-        failed += tally.probeFailures
-        // A call that was under way when the round began may end as its probe: it counts, and may overrun the round.
-        begun = max(begun, succeeded + failed)
-        if Double(failed) > (Self.failedShareMax * Double(wanted)).rounded(.down) { return .failed }
-        if succeeded + failed >= wanted { return .succeeded }
-        if tally.probeSuccesses > 0, tally.probeFailures == 0 { allowanceMax = min(wanted, allowanceMax * 2) }
-        return .goesOn
     }
 }

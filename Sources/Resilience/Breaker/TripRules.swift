@@ -2,7 +2,7 @@
 ///
 /// Rejecting everything costs each call that would have succeeded, so it pays only where most do not. A learned
 /// threshold may lie far below that: what exceeds it is *degraded* (a warning, no retries, no loosening), and opens only
-/// when at least `openShareMin` of the calls are bad. An operator's fixed thresholds open where they stand.
+/// when at least `openShareMin` of the calls are bad. An operator's fixed thresholds and ceilings open where they stand.
 struct TripRules: Sendable, Hashable {
     /// Share of bad calls below which opening costs more calls than it saves.
     static let openShareMin = 0.5
@@ -29,12 +29,17 @@ struct TripRules: Sendable, Hashable {
     }
 
     /// Thresholds open where they stand.
-    var isFixed: Bool
+    let isFixed: Bool
+    /// What an operator wants in any case.
+    let limits: OperatorLimits
 
     /// Judges after a beat. Soon after a close, `onlyBursts` counts.
     func judge(_ window: CallWindow, _ parameters: BreakerParameters, onlyBursts: Bool, now: UInt64) -> Verdict {
-        if let sum = burst(window, now: now) { return .trip(.burst, sum) }
-        if let sum = inRow(window, now: now) { return .trip(.consecutive, sum) }
+        // What learns has `FaultEvidence` for what is sudden.
+        if isFixed {
+            if let sum = burst(window, now: now) { return .trip(.burst, sum) }
+            if let sum = inRow(window, now: now) { return .trip(.consecutive, sum) }
+        }
         guard !onlyBursts else { return .fine }
         let sum = window.sum(seconds: parameters.windowSeconds)
         if sum.calls >= parameters.minimumCalls { return judge(sum, parameters) }
@@ -53,7 +58,8 @@ struct TripRules: Sendable, Hashable {
         } else {
             return .fine
         }
-        return isFixed || sum.share(sum.bad) >= Self.openShareMin ? .trip(reason, sum) : .degraded(reason, sum)
+        let isWorthIt = isFixed || sum.share(sum.bad) >= Self.openShareMin || limits.demands(sum)
+        return isWorthIt ? .trip(reason, sum) : .degraded(reason, sum)
     }
 
     private func burst(_ window: CallWindow, now: UInt64) -> CallWindow.Sum? {

@@ -34,7 +34,7 @@ public struct KeyGuard: Sendable {
         learning =
             state.map { KeyLearning($0, policy: policy.tuner, now: now, unixSeconds: unixSeconds) }
             ?? KeyLearning(policy: policy.tuner, parent: parent, now: now, unixSeconds: unixSeconds)
-        breaker = BreakerMachine(mode: policy.mode, parameters: learning.tuner.applied)
+        breaker = BreakerMachine(mode: policy.mode, parameters: learning.tuner.applied, bounds: policy.bounds)
         limit = policy.bulkhead.map { GradientLimit(bounds: $0) }
     }
 

@@ -15,7 +15,11 @@ final class GuardedWorld {
             inject: inject, frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, guards: guards)
     }
 
-    func connect() -> Conversation { world.connect() }
+    func connect() -> Conversation<RedisSession> { world.connect() }
+
+    func admitConnection() -> ConnectionAdmittance {
+        world.lane.admitConnection(world.lane.listeners[0], at: world.now)
+    }
 
     func cell(_ name: String) -> GuardCell {
         let words = name.split(separator: " ")

@@ -76,7 +76,7 @@ struct ConfigurationLayersTests {
             ) == [
                 #"TACHO_HTTP_LISTEN: expected HOST:PORT, PORT or none, found "9464x"; "#
                     + "the port is missing; write HOST:PORT",
-                "TACHO_KAFKA: kafka is not available in this version; available: redis",
+                "TACHO_KAFKA: kafka is not available in this version; available: redis, nats",
                 "TACHO_LIMITS_DESTINATION: unknown variable; did you mean TACHO_LIMITS_DESTINATIONS?",
                 "TACHO_RESILIENCE_BREAKER: not available in this version",
                 "TACHO_WEATHER: unknown variable; the names are in the configuration reference",
@@ -84,7 +84,7 @@ struct ConfigurationLayersTests {
                 #"--redis: "embedded" is not available in this version; give the address of a running server"#,
                 "--redis: expected HOST:PORT, PORT or unix:PATH, found another value "
                     + "(not shown: it may hold a password); the port must be a whole number up to 65535",
-                "--kafka: kafka is not available in this version; available: redis",
+                "--kafka: kafka is not available in this version; available: redis, nats",
                 "TACHO_LISTENERS_0_CONTEXT_DELIVR: unknown variable; "
                     + "did you mean TACHO_LISTENERS_0_CONTEXT_DELIVER?",
                 "TACHO_LISTENERS_7_NAME: no listener at position 7; there are 2, counted from 0",
