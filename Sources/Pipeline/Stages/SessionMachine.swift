@@ -24,7 +24,10 @@ public protocol SessionMachine: SendableMetatype {
     mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool
     /// While this is set, the machine holds back bytes of the client and is to be given no more of them; `resume` is
     /// called at this moment of the monotonic clock. It is looked at after every call.
-    var resumesAt: UInt64? { get }
+    ///
+    /// `mutating`, so that a machine that is the property of a class is asked in place and not copied, every reference in it
+    /// counted up and down, with each read.
+    var resumesAt: UInt64? { mutating get }
     /// The moment has come, or something that the machine waits for has happened.
     mutating func resume(at now: Instant) -> SessionOutput
     /// Nothing is under way that a polite shutdown should wait for.
