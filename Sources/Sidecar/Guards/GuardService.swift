@@ -1,9 +1,9 @@
-import Glibc
 import GuardStore
 import Logging
 import NIOCore
 import NIOPosix
 import Pipeline
+import Proxy
 import Resilience
 import ServiceLifecycle
 
@@ -27,20 +27,14 @@ final class GuardService: Service {
         }
         try? await gracefulShutdown()
         beating.cancel()
-        board.save(unixNanoseconds: Self.clock(CLOCK_REALTIME))
+        board.save(unixNanoseconds: SystemClock.unixNanoseconds())
         try await group.shutdownGracefully()
     }
 
     private func beat() {
-        let records = board.beat(now: Self.clock(CLOCK_MONOTONIC), unixNanoseconds: Self.clock(CLOCK_REALTIME))
+        let records = board.beat(
+            now: SystemClock.monotonicNanoseconds(), unixNanoseconds: SystemClock.unixNanoseconds())
         for record in records { logger.log(record) }
-    }
-
-    static func clock(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        // Fails only for an unknown clock or a bad address.
-        clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 }
 
