@@ -153,6 +153,12 @@ let package = Package(
             ],
             path: "Tests/Bench/Allocations", swiftSettings: strict
         ),
+        // What guards cost a message: `scripts/bench guards`.
+        .executableTarget(
+            name: "guardcost",
+            dependencies: ["Pipeline", "Resilience", "Telemetry", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/Bench/Guards", swiftSettings: strict
+        ),
 
         // What stores of streams are compared with.
         .target(

@@ -87,6 +87,7 @@ final class ProxyService: Service {
         let settings = ListenerSettings(
             profile: profile, listen: listener.listen, upstream: listener.upstream,
             connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds,
+            connectPatienceMilliseconds: configuration.resilience.connectPatienceMilliseconds,
             tls: try listener.tls.settings.map { try TLSContexts($0) },
             followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on,
             embedded: embedded)
@@ -100,15 +101,9 @@ final class ProxyService: Service {
     }
 
     private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
-        let broker =
-            switch listener.upstream {
-            case .tcp(let host, let port): BrokerAddress(server: host, port: port)
-            case .unix(let path): BrokerAddress(server: path, port: 0)
-            case .embedded: BrokerAddress(server: "embedded", port: 0)
-            }
-        return ListenerProfile(
+        ListenerProfile(
             number: UInt32(number), name: listener.name, service: configuration.service,
-            system: listener.busProtocol.rawValue, broker: broker, inject: listener.context.inject,
+            system: listener.busProtocol.rawValue, broker: listener.broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options)
@@ -146,5 +141,16 @@ final class ProxyService: Service {
         }
         lines.append("ready")
         StandardOutput.print(lines.joined(separator: "\n"))
+    }
+}
+
+extension ListenerConfiguration {
+    /// How spans call the upstream.
+    var broker: BrokerAddress {
+        switch upstream {
+        case .tcp(let host, let port): BrokerAddress(server: host, port: port)
+        case .unix(let path): BrokerAddress(server: path, port: 0)
+        case .embedded: BrokerAddress(server: "embedded", port: 0)
+        }
     }
 }

@@ -42,8 +42,12 @@ public enum Topology {
         let provisional =
             keepsByRule(configuration, otel)
             ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
-        let board = guardBoard(configuration, logger)
+        let wantsSpans = otel.sampler != .alwaysOff
+        let board = guardBoard(
+            configuration, logger,
+            audit: wantsSpans ? auditSpans(configuration, catalog, traces ?? exporter.queue) : nil)
         board?.register(in: registry)
+        board?.store?.register(in: registry)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -85,12 +89,23 @@ public enum Topology {
     }
 
     /// The guards of the process; nil when there are to be none.
-    private static func guardBoard(_ configuration: SidecarConfiguration, _ logger: Logger) -> GuardBoard? {
+    private static func guardBoard(
+        _ configuration: SidecarConfiguration, _ logger: Logger, audit: AuditSpans?
+    ) -> GuardBoard? {
         guard let policy = configuration.resilience.policy else { return nil }
         let table = GuardTable(
-            capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds)
+            capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds,
+            bulkhead: configuration.resilience.bulkhead)
         let store = ThresholdStore(directory: configuration.dataDirectory) { logger.log($0) }
-        return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store)
+        return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store, audit: audit)
+    }
+
+    private static func auditSpans(
+        _ configuration: SidecarConfiguration, _ catalog: SpanCatalog, _ sink: any SpanSink
+    ) -> AuditSpans {
+        AuditSpans(
+            catalog: catalog, sink: sink, service: configuration.service,
+            listeners: configuration.listeners.map { ($0.busProtocol.rawValue, $0.broker) })
     }
 
     /// Keeps spans on their way to the exporter; nil when nobody could read them, or nobody wants to.

@@ -88,7 +88,7 @@ static void publish(connection *c) {
     sent++;
     char head[128];
     int count = is_jetstream
-        ? snprintf(head, sizeof head, "PUB bench.%d _INBOX.bench%d.a %zu\r\n", c->pair, c->pair, size)
+        ? snprintf(head, sizeof head, "PUB bench.%d _INBOX.bench%d.%ld %zu\r\n", c->pair, c->pair, sent, size)
         : snprintf(head, sizeof head, "PUB bench.%d %zu\r\n", c->pair, size);
     uint64_t at = now();
     append(c, head, (size_t)count);

@@ -175,6 +175,7 @@ extension LogSession {
     func remove(_ stream: StreamState) throws(SQLiteError) {
         for group in try groups(of: stream) { try remove(group) }
         try statement(.deleteMarksOfStream).bind(1, stream.number).run()
+        try removeEntities(of: stream)
         streams[stream.name] = nil
         stream.isDirty = false
         counters.revision += 1
@@ -207,7 +208,8 @@ extension LogSession {
         return true
     }
 
-    private func removeRows(_ rows: ClosedRange<Int64>) throws(SQLiteError) {
+    /// Deletes events and digests, and nothing else.
+    func removeRows(_ rows: ClosedRange<Int64>) throws(SQLiteError) {
         let positions = try statement(.bucketsOfEvents).bind(1, rows.lowerBound).bind(2, rows.upperBound)
             .bind(3, Self.bucketShift)
         while try positions.step() { bucketChanges[positions.integer(0), default: 0] -= positions.integer(1) }

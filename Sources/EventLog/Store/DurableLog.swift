@@ -8,7 +8,8 @@ public final class DurableLog: StreamStore, Sendable {
     private let writer: LogWriter
     private let queue = WorkQueue<WriteJob>()
     private let observers = ChangeObservers()
-    private let limits: DurableLogLimits
+    let readers: LogReaders
+    let limits: DurableLogLimits
 
     /// Opens the log in a directory, which is made if it is missing.
     ///
@@ -21,6 +22,7 @@ public final class DurableLog: StreamStore, Sendable {
         self.limits = limits
         writer = try LogWriter(
             database: LogDatabase(directory: directory), queue: queue, clock: clock, observers: observers)
+        readers = LogReaders(database: LogDatabase(directory: directory), threads: limits.readers)
     }
 
     /// Takes a unit; see `StreamStore`. One that finds the queue full is answered `unavailable` in its turn.
@@ -63,6 +65,7 @@ public final class DurableLog: StreamStore, Sendable {
 
     /// Answers what waits, and ends. Blocks for as long as that takes.
     public func close() {
+        readers.close()
         writer.close()
         lock.release()
     }
@@ -72,9 +75,12 @@ public final class DurableLog: StreamStore, Sendable {
 public struct DurableLogLimits: Sendable, Hashable {
     /// Requests that may wait for the disk; more are refused as saturated.
     public var waitingMax: Int
+    /// Threads that only read.
+    public var readers: Int
 
     /// Room for a burst, and not for an outage.
-    public init(waitingMax: Int = 16_384) {
+    public init(waitingMax: Int = 16_384, readers: Int = 2) {
         self.waitingMax = waitingMax
+        self.readers = max(readers, 1)
     }
 }

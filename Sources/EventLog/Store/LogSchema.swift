@@ -75,10 +75,19 @@ enum LogSchema {
             fields BLOB NOT NULL, field_count INTEGER NOT NULL, edited INTEGER NOT NULL DEFAULT 0
         ) STRICT;
 
+        CREATE TABLE entity (
+            number INTEGER PRIMARY KEY, stream INTEGER NOT NULL, name BLOB NOT NULL, version INTEGER NOT NULL,
+            UNIQUE (stream, name)
+        ) STRICT;
+        CREATE TABLE entity_event (
+            entity INTEGER NOT NULL, version INTEGER NOT NULL, row INTEGER NOT NULL, PRIMARY KEY (entity, version)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE snapshot (entity INTEGER PRIMARY KEY, version INTEGER NOT NULL, state BLOB NOT NULL) STRICT;
+
         CREATE TABLE mark (
             stream INTEGER NOT NULL, scope INTEGER NOT NULL, key BLOB NOT NULL, ordinal INTEGER NOT NULL,
             added_ms INTEGER NOT NULL, ms INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER NOT NULL,
-            PRIMARY KEY (stream, scope, key)
+            ends_ms INTEGER NOT NULL, PRIMARY KEY (stream, scope, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX mark_order ON mark (stream, scope, ordinal);
         COMMIT;

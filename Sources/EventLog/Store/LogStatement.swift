@@ -14,9 +14,14 @@ enum LogStatement: Int, CaseIterable {
     case findConsumer, consumersOfGroup, insertConsumer, updateConsumer, deleteConsumer, countConsumers
     case upsertPending, findPending, deletePending, deletePendingOfGroup, deletePendingOfConsumer, countPending
     case countPendingOfConsumer, pendingFrom, pendingOfConsumerFrom, pendingPerConsumer, lowestPending, highestPending
+    case streamsWithSettings, deleteDeadLettersAfter, bytesOfEvents, deleteMarksFrom, deletePendingFrom
+    case findEntity, insertEntity, updateEntity, insertEntityEvent, entityEvents, keepSnapshot, snapshot
+    case deleteEntityEvents, deleteSnapshots, deleteEntities
+    case deleteEntityEventsFrom, recountEntities, deleteFutureSnapshots
     case duePending, nextDue, addToStory, consumerName
     case insertDeadLetter, deadLettersAfter, editDeadLetter, deleteDeadLetter
     case findMark, insertMark, deleteMarks, oldestMarks, newestMark, deleteMarksOfStream
+    case marksAfter, deleteMark
 
     var index: Int { rawValue }
 
@@ -182,6 +187,43 @@ enum LogStatement: Int, CaseIterable {
         case .lowestPending: "SELECT ms, seq FROM pending WHERE owner = ? ORDER BY ms, seq LIMIT 1"
         case .highestPending: "SELECT ms, seq FROM pending WHERE owner = ? ORDER BY ms DESC, seq DESC LIMIT 1"
 
+        case .streamsWithSettings: "SELECT name FROM stream WHERE options IS NOT NULL AND name IS NOT NULL"
+        case .deleteDeadLettersAfter: "DELETE FROM dead_letter WHERE dead_ms > ?"
+        case .bytesOfEvents: "SELECT coalesce(sum(length(fields)), 0) FROM event WHERE row BETWEEN ? AND ?"
+        case .deleteMarksFrom: "DELETE FROM mark WHERE stream = ? AND row >= ?"
+        case .deletePendingFrom: "DELETE FROM pending WHERE owner = ? AND row >= ?"
+
+        case .findEntity: "SELECT number, version FROM entity WHERE stream = ? AND name = ?"
+        case .insertEntity: "INSERT INTO entity (stream, name, version) VALUES (?, ?, 0) RETURNING number"
+        case .updateEntity: "UPDATE entity SET version = ?2 WHERE number = ?1"
+        case .insertEntityEvent: "INSERT INTO entity_event (entity, version, row) VALUES (?, ?, ?)"
+        case .entityEvents:
+            "SELECT version, row FROM entity_event WHERE entity = ? AND version >= ? ORDER BY version"
+        case .keepSnapshot:
+            """
+            INSERT INTO snapshot (entity, version, state) VALUES (?1, ?2, ?3)
+            ON CONFLICT (entity) DO UPDATE SET version = excluded.version, state = excluded.state
+                WHERE excluded.version >= version
+            """
+        case .snapshot: "SELECT version, state FROM snapshot WHERE entity = ?"
+        case .deleteEntityEvents:
+            "DELETE FROM entity_event WHERE entity IN (SELECT number FROM entity WHERE stream = ?)"
+        case .deleteSnapshots: "DELETE FROM snapshot WHERE entity IN (SELECT number FROM entity WHERE stream = ?)"
+        case .deleteEntities: "DELETE FROM entity WHERE stream = ?"
+        case .deleteEntityEventsFrom:
+            "DELETE FROM entity_event WHERE entity IN (SELECT number FROM entity WHERE stream = ?1) AND row >= ?2"
+        case .recountEntities:
+            """
+            UPDATE entity SET version = coalesce(
+                (SELECT max(version) FROM entity_event WHERE entity_event.entity = entity.number), 0)
+            WHERE stream = ?
+            """
+        case .deleteFutureSnapshots:
+            """
+            DELETE FROM snapshot WHERE EXISTS (SELECT 1 FROM entity
+                WHERE entity.number = snapshot.entity AND entity.stream = ? AND entity.version < snapshot.version)
+            """
+
         case .duePending: Self.pendingColumns + "WHERE owner = ? AND due_ms <= ? ORDER BY due_ms, ms, seq LIMIT ?"
         case .nextDue: "SELECT min(due_ms) FROM pending WHERE owner = ? AND due_ms IS NOT NULL"
         case .addToStory:
@@ -193,7 +235,8 @@ enum LogStatement: Int, CaseIterable {
 
         case .insertDeadLetter:
             """
-            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields, field_count, story)
+            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields,
+                field_count, story)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                 coalesce((SELECT story FROM pending WHERE owner = ?11 AND ms = ?12 AND seq = ?13), x''))
             """
@@ -208,9 +251,15 @@ enum LogStatement: Int, CaseIterable {
         case .findMark: "SELECT ms, seq, added_ms FROM mark WHERE stream = ? AND scope = ? AND key = ?"
         case .insertMark:
             """
-            INSERT OR REPLACE INTO mark (stream, scope, key, ordinal, added_ms, ms, seq, row)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO mark (stream, scope, key, ordinal, added_ms, ms, seq, row, ends_ms)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
+        case .marksAfter:
+            """
+            SELECT stream, scope, key, ends_ms FROM mark WHERE (stream, scope, key) > (?, ?, ?)
+            ORDER BY stream, scope, key LIMIT ?
+            """
+        case .deleteMark: "DELETE FROM mark WHERE stream = ? AND scope = ? AND key = ?"
         case .deleteMarks: "DELETE FROM mark WHERE stream = ? AND scope = ? AND ordinal <= ?"
         case .oldestMarks:
             "SELECT ordinal, added_ms FROM mark WHERE stream = ? AND scope = ? ORDER BY ordinal LIMIT ?"

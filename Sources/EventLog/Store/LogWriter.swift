@@ -63,6 +63,8 @@ private final class WriterState {
     private let clock: @Sendable () -> Int64
     private let observers: ChangeObservers
     private var completions: [Completion] = []
+    /// When retention and compaction are looked at again.
+    private var nextInspection: Int64 = 0
 
     private enum Completion {
         case unit(StreamOutcome, @Sendable (StreamOutcome) -> Void)
@@ -158,8 +160,13 @@ private final class WriterState {
 
     /// Something is due that nobody asked for.
     private var hasWork: Bool {
-        session.hasRetiredStreams || session.hasIndexWork || session.earliestExpiry.map { $0 <= clock() } ?? false
+        if session.hasRetiredStreams || session.hasIndexWork { return true }
+        let now = clock()
+        return nextInspection <= now || session.earliestExpiry.map { $0 <= now } ?? false
     }
+
+    private static let inspectionMilliseconds: Int64 = 1_000
+    private static let marksPerInspection: Int64 = 1_024
 
     private func maintain() {
         guard hasWork else { return }
@@ -169,7 +176,14 @@ private final class WriterState {
     /// A small piece of it, in the transaction that is open: so it costs no flush of its own while others write.
     private func maintainInside() throws(SQLiteError) {
         guard hasWork else { return }
-        try session.removeExpired(now: clock())
+        let now = clock()
+        try session.removeExpired(now: now)
+        if nextInspection <= now {
+            let hasMore = try session.retain(now: now)
+            let isCompacting = try session.compact()
+            try session.sweepMarks(Self.marksPerInspection, now: now)
+            nextInspection = now + (hasMore || isCompacting ? 0 : Self.inspectionMilliseconds)
+        }
         if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }
         if session.hasIndexWork { try session.workOnIndex() }
     }

@@ -15,14 +15,14 @@ enum CallResult: Equatable {
 }
 
 /// A call that was let through: which guards hear how it ended.
-struct GuardTicket {
+struct GuardTicket: Sendable {
     private static let nobody: Int32 = -1
 
     /// The number of the route, or -1.
     private var number = GuardTicket.nobody
     var flags: Flags = []
 
-    struct Flags: OptionSet {
+    struct Flags: OptionSet, Sendable {
         let rawValue: UInt8
 
         /// The call belongs to the upstream's guard too.
@@ -55,11 +55,23 @@ enum Admittance {
 struct GuardRefusal {
     /// The guard that said no: `orders publish`.
     var guardName: String
+    /// There were too many calls already; nil when the breaker is open.
+    var crowd: Crowd?
     /// How long until another try may be let through; nil when nobody can say.
     var retryNanoseconds: UInt64?
 
+    enum Crowd {
+        case destination
+        case connection
+    }
+
     /// What people read: `breaker 'orders publish' is open, try again in 1.4 s`.
     var text: String {
+        switch crowd {
+        case .destination: return "bulkhead '\(guardName)' is full, try again soon"
+        case .connection: return "bulkhead of this connection is full at '\(guardName)', read its replies first"
+        case nil: break
+        }
         guard let retryNanoseconds else { return "breaker '\(guardName)' is open, only probes pass; try again soon" }
         // Up to the next tenth, so that whoever waits so long is not too early.
         let tenths = retryNanoseconds / 100_000_000 + 1

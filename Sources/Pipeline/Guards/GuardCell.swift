@@ -16,6 +16,12 @@ public final class GuardCell: Sendable {
     private let neutralLog = Atomic<UInt64>(GuardCell.unknownLogLatency.bitPattern)
     private let neutralSquare = Atomic<UInt64>((GuardCell.unknownLogLatency * GuardCell.unknownLogLatency).bitPattern)
     private let probes = Atomic<Int>(0)
+    /// Calls that may be under way at once; 0 for any number.
+    private let limit = Atomic<Int>(0)
+    /// Those that are, while there is a limit.
+    private let placesTaken = Atomic<Int>(0)
+    private let waiting = Atomic<Int>(0)
+    private let turnedAway = Atomic<UInt64>(0)
     private let tallies = Mutex<[GuardTally]>([])
     private let lastTotals = Mutex<[GuardTotals]>([])
 
@@ -66,10 +72,52 @@ public final class GuardCell: Sendable {
         return false
     }
 
+    // MARK: The bulkhead
+
+    /// Whether a call may be under way beside the others; it has taken its place then.
+    enum Place {
+        case unlimited
+        case taken
+        case full
+    }
+
+    func takePlace() -> Place {
+        let most = limit.load(ordering: .relaxed)
+        guard most > 0 else { return .unlimited }
+        var taken = placesTaken.load(ordering: .relaxed)
+        while taken < most {
+            let (exchanged, original) = placesTaken.compareExchange(
+                expected: taken, desired: taken + 1, ordering: .relaxed)
+            if exchanged { return .taken }
+            taken = original
+        }
+        return .full
+    }
+
+    func leavePlace() { placesTaken.subtract(1, ordering: .relaxed) }
+
+    /// One more call waits for a place, unless too many do.
+    func beginWaiting(most: Int) -> Bool {
+        guard waiting.add(1, ordering: .relaxed).newValue > most else { return true }
+        waiting.subtract(1, ordering: .relaxed)
+        return false
+    }
+
+    func endWaiting() { waiting.subtract(1, ordering: .relaxed) }
+
+    func turnAway() { turnedAway.add(1, ordering: .relaxed) }
+
+    /// Calls that wait for a place.
+    public var waitingCount: Int { max(0, waiting.load(ordering: .relaxed)) }
+
+    /// Calls that found no place in time, since the process began.
+    public var turnedAwayCount: UInt64 { turnedAway.load(ordering: .relaxed) }
+
     // MARK: The beat
 
     /// What the calls from now on meet.
-    public func publish(_ admission: Admission, slowCallNanoseconds slow: UInt64) {
+    public func publish(_ admission: Admission, slowCallNanoseconds slow: UInt64, limit most: Int? = nil) {
+        limit.store(most ?? 0, ordering: .relaxed)
         slowCallNanoseconds.store(slow, ordering: .relaxed)
         probes.store(0, ordering: .relaxed)
         admissionWord.store(AdmissionWord.encode(admission), ordering: .relaxed)
@@ -99,6 +147,11 @@ public final class GuardCell: Sendable {
         }
         sum.inFlightPeak = Int(clamping: max(0, inFlight))
         return sum
+    }
+
+    /// What was delivered since the process began; only keys of `receive` have any.
+    public var consumption: Consumption {
+        tallies.withLock { $0 }.reduce(into: Consumption()) { $0.add($1.consumption) }
     }
 
     /// Calls that were not let through, since the process began.

@@ -15,10 +15,13 @@ public final class GuardTable: Sendable {
     public let capacity: Int
     /// After how long a reply that has not come counts as a timeout.
     public let callTimeoutNanoseconds: UInt64
+    /// Nil where any number of calls may be under way.
+    public let bulkhead: BulkheadPolicy?
     private let state = Mutex(State())
 
     /// A table without guards.
-    public init(capacity: Int, callTimeoutNanoseconds: UInt64) {
+    public init(capacity: Int, callTimeoutNanoseconds: UInt64, bulkhead: BulkheadPolicy? = nil) {
+        self.bulkhead = bulkhead
         self.capacity = capacity
         self.callTimeoutNanoseconds = callTimeoutNanoseconds
     }

@@ -11,6 +11,8 @@ struct NATSContextHeaders {
     private(set) var hasContextHeader = false
     private(set) var hasCausation = false
     private(set) var hasTraceState = false
+    /// Somebody has asked servers already to tell the way of the message.
+    private(set) var hasTraceDestination = false
     /// Bytes of names and values, without what injection has added.
     private(set) var size = 0
     /// The lines that injection has added, end to end; empty when there are none.
@@ -47,6 +49,8 @@ struct NATSContextHeaders {
                 if conversationRange == nil, !line.value.isEmpty { conversationRange = line.value }
             } else if ContextNames.isCausation(bytes, line.name) {
                 hasCausation = true
+            } else if RESPText.matches(bytes, in: line.name, "Nats-Trace-Dest") {
+                hasTraceDestination = true
             } else if ContextNames.isTraceState(bytes, line.name), !hasTraceState {
                 hasTraceState = true
                 if !line.value.isEmpty { traceState = line.value }
@@ -89,14 +93,14 @@ struct NATSContextHeaders {
     }
 
     /// The run of lines that injection writes: our mark in the context, and behind it at most a tracestate, a
-    /// correlation id and the id of a cause, in this order.
+    /// correlation id, the id of a cause, and where servers are to tell the way of the message, in this order.
     private struct Addition {
         var lines = 0..<0
         var size = 0
         var traceState: Range<Int>?
         var isInherited = false
         /// How far the order has come; beyond the last no line is ours.
-        private var step = 3
+        private var step = 4
 
         init() {}
 
@@ -108,7 +112,7 @@ struct NATSContextHeaders {
 
         /// Whether the line behind the last one of ours is ours too.
         mutating func extend(_ line: NATSHeaders.Line, _ bytes: Span<UInt8>, traceID: TraceID?) -> Bool {
-            guard step < 3, line.whole.lowerBound == lines.upperBound else { return false }
+            guard step < 4, line.whole.lowerBound == lines.upperBound else { return false }
             isInherited = false
             if step < 1, ContextNames.isTraceState(bytes, line.name), ContextNames.isProbability(bytes, line.value) {
                 step = 1
@@ -116,10 +120,12 @@ struct NATSContextHeaders {
             } else if step < 2, ContextNames.isCorrelation(bytes, line.name) {
                 step = 2
                 isInherited = !(traceID?.isText(bytes, line.value) ?? false)
-            } else if ContextNames.isCausation(bytes, line.name) {
+            } else if step < 3, ContextNames.isCausation(bytes, line.name) {
                 step = 3
+            } else if NATSPathInbox.isOurs(line, bytes) {
+                step = 4
             } else {
-                step = 3
+                step = 4
                 return false
             }
             lines = lines.lowerBound..<line.whole.upperBound

@@ -8,6 +8,8 @@ struct NATSServerInfo {
     /// Whether the server insists on TLS, or offers it.
     var requiresTLS = false
     var offersTLS = false
+    /// It tells the way of messages on request: version 2.11 or newer.
+    var tracesMessages = false
     /// The largest payload with its headers that the server takes.
     var payloadMax = Int.max
     /// The addresses of the cluster; nil when the text says nothing of them.
@@ -24,6 +26,7 @@ struct NATSServerInfo {
     mutating func update(_ later: NATSServerInfo) {
         if later.saysHeaders { supportsHeaders = later.supportsHeaders }
         if later.payloadMax != .max { payloadMax = later.payloadMax }
+        tracesMessages = tracesMessages || later.tracesMessages
     }
 
     /// Nil when the text is no JSON object, and so cannot be understood.
@@ -56,6 +59,8 @@ struct NATSServerInfo {
             requiresTLS = JSONMembers.isWord(member, bytes, "true")
         } else if JSONMembers.isKey(member, bytes, "tls_available") {
             offersTLS = JSONMembers.isWord(member, bytes, "true")
+        } else if JSONMembers.isKey(member, bytes, "version"), let text = JSONMembers.text(member, bytes) {
+            tracesMessages = Self.isVersion(bytes, text, atLeast: (2, 11))
         } else if JSONMembers.isKey(member, bytes, "connect_urls") {
             servers = Self.strings(bytes, in: member.value)
         }
@@ -74,6 +79,16 @@ struct NATSServerInfo {
         guard tls.upstream != .never || tls.client != .never else { return false }
         return JSONMembers.isKey(member, bytes, "tls_required") || JSONMembers.isKey(member, bytes, "tls_available")
             || JSONMembers.isKey(member, bytes, "tls_verify")
+    }
+
+    private static func isVersion(_ bytes: Span<UInt8>, _ text: Range<Int>, atLeast least: (UInt64, UInt64)) -> Bool {
+        guard let dot = text.first(where: { bytes[$0] == UInt8(ascii: ".") }) else { return false }
+        let rest = dot + 1..<text.upperBound
+        let end = rest.first { bytes[$0] == UInt8(ascii: ".") } ?? rest.upperBound
+        guard let major = ASCIIText.unsigned(bytes, in: text.lowerBound..<dot),
+            let minor = ASCIIText.unsigned(bytes, in: rest.lowerBound..<end)
+        else { return false }
+        return (major, minor) >= least
     }
 
     private mutating func append(_ bytes: Span<UInt8>, _ range: Range<Int>) {

@@ -17,7 +17,7 @@ extension NATSSession {
                 if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
             case .ended(let operation):
                 if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
-                if requests.disposition == .swallow { swallow(through: position) }
+                if requests.disposition == .swallow { swallow(requests, through: position) }
                 requests.endFrame(at: position)
             }
         }
@@ -47,6 +47,7 @@ extension NATSSession {
         removesHeaders = server.supportsHeaders && !options.readsHeaders && !options.wantsNoResponders
         takesHeaders = server.supportsHeaders && (options.readsHeaders || removesHeaders)
         if removesHeaders { options.askForHeaders(&splices) }
+        openPath(behind: operation)
     }
 
     private mutating func noteSubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>) {

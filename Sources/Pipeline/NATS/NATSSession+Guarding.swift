@@ -63,8 +63,8 @@ extension NATSSession {
     }
 
     /// Notes that the bytes of the current operation up to `end` do not go on.
-    mutating func swallow(through end: Int) {
-        let start = requests.frameStart
+    mutating func swallow(_ direction: NATSFrameKeeper, through end: Int) {
+        let start = direction.frameStart
         guard end > start else { return }
         splices.replace(at: start, removing: end - start) { _ in }
     }

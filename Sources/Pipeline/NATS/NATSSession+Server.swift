@@ -20,7 +20,8 @@ extension NATSSession {
             case .headers(let operation):
                 if deliveries.disposition == .keep { noteMessage(operation, bytes, at: now) }
             case .ended(let operation):
-                if deliveries.disposition == .keep { receive(operation, bytes, isWhole: true, at: now) }
+                if deliveries.disposition == .keep { finishMessage(operation, bytes, at: now) }
+                if deliveries.disposition == .swallow { swallow(deliveries, through: position) }
                 deliveries.endFrame(at: position)
                 if !answers.isEmpty { insertAnswers(at: position) }
             }
@@ -67,6 +68,7 @@ extension NATSSession {
     /// The server complains. Of a message that it does not let through, the subject is told; whoever waits for an answer
     /// to that will get none.
     private mutating func noteError(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        guard !isPathRefusal(operation, bytes) else { return }
         let text = deliveries.place(operation.text)
         let words: StaticString = "'Permissions Violation for Publish to \""
         guard ASCIIText.hasPrefix(bytes, in: text, words) else { return }
@@ -83,15 +85,28 @@ extension NATSSession {
 
     /// All that may be edited of a message is here: its line, and its headers if it has any.
     private mutating func noteMessage(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        if isPathMessage(operation, bytes) {
+            if operation.payloadLength > longestRead { deliveries.disposition = .swallow }
+            return
+        }
         guard !needsPayload(operation, bytes) else { return }
         receive(operation, bytes, isWhole: false, at: now)
         deliveries.disposition = .pass
     }
 
+    /// A message whose payload was kept is complete.
+    private mutating func finishMessage(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        guard isPathMessage(operation, bytes) else { return receive(operation, bytes, isWhole: true, at: now) }
+        notePath(operation, bytes)
+        deliveries.disposition = .swallow
+    }
+
+    /// Payloads beyond it are not kept to be read.
+    private var longestRead: Int { min(Self.answerBytesMax, listener.frameBytesMax / 2) }
+
     /// Whether the payload says what the message means.
     private func needsPayload(_ operation: NATSOperation, _ bytes: Span<UInt8>) -> Bool {
-        guard !operation.body.isEmpty, operation.payloadLength <= min(Self.answerBytesMax, listener.frameBytesMax / 2)
-        else { return false }
+        guard !operation.body.isEmpty, operation.payloadLength <= longestRead else { return false }
         let subject = deliveries.place(operation.subject)
         if !awaited.isEmpty {
             switch awaited[ByteHash.hash(bytes, subject)] {

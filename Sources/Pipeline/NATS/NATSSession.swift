@@ -31,6 +31,8 @@ public struct NATSSession: SessionMachine {
     var removesHeaders = false
     /// The client reads headers, or they are removed for it.
     var takesHeaders = false
+    /// Where servers tell the way of messages, if they are asked to.
+    var path: NATSPathInbox?
     /// The client wants a `+OK` for all that it sends.
     var isVerbose = false
     /// What we answer ourselves, while a message of the server is on its way.
@@ -82,7 +84,7 @@ public struct NATSSession: SessionMachine {
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
         if requests.disposition == .swallow, requests.isInsideFrame {
-            swallow(through: buffer.readableBytes)
+            swallow(requests, through: buffer.readableBytes)
         }
         output.toUpstream = release(buffer, split.passing)
         output.toClient = takeAnswers()
@@ -110,6 +112,9 @@ public struct NATSSession: SessionMachine {
         let most = removesHeaders ? max(listener.frameBytesMax, server.payloadMax) : listener.frameBytesMax
         let split = deliveries.split(buffer, keepAtMost: opaque == nil ? most : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
+        if deliveries.disposition == .swallow, deliveries.isInsideFrame {
+            swallow(deliveries, through: buffer.readableBytes)
+        }
         output.toClient = release(buffer, split.passing)
         return output
     }
@@ -159,8 +164,10 @@ public struct NATSSession: SessionMachine {
         opaque = reason
         output.becameOpaque = reason
         counters.opaque[reason]?.add(1)
-        // The rest of a message that was refused must not pass.
-        if requests.disposition == .swallow { output.endsSession = true }
+        // The rest of a message that was taken out must not pass, nor headers that the client cannot read.
+        if requests.disposition == .swallow || deliveries.disposition == .swallow || removesHeaders {
+            output.endsSession = true
+        }
         abandon(as: .unobserved, at: now)
     }
 

@@ -23,6 +23,8 @@ struct RESPFrameKeeper {
     /// Where the current frame starts in the buffer at hand; meaningless for a frame that passes.
     private(set) var frameStart = 0
     private var kept: ByteBuffer?
+    /// Bytes at the end of what is kept that the decoder has not seen.
+    private var unscanned = 0
 
     /// Tokens of one frame that are remembered; a frame with more of them passes unedited.
     static let tokensMax = 32_768
@@ -50,10 +52,25 @@ struct RESPFrameKeeper {
         frameStart = 0
         guard var joined = kept else { return 0 }
         kept = nil
-        let scanned = joined.readableBytes
+        let scanned = joined.readableBytes - unscanned
+        unscanned = 0
         joined.writeBuffer(&bytes)
         bytes = joined
         return scanned
+    }
+
+    /// Keeps the current frame, which ends at `position`, and all that follows it, until its turn comes.
+    mutating func hold(_ buffer: ByteBuffer, endedAt position: Int) {
+        kept = buffer.getSlice(at: buffer.readerIndex + frameStart, length: buffer.readableBytes - frameStart)
+        unscanned = buffer.readableBytes - position
+    }
+
+    /// Puts more bytes behind what is held.
+    mutating func hold(more bytes: ByteBuffer) {
+        var held = kept ?? ByteBuffer()
+        held.writeImmutableBuffer(bytes)
+        kept = held
+        unscanned += bytes.readableBytes
     }
 
     /// Notes a token of the current frame. False when there are too many to remember.

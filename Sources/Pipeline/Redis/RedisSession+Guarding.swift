@@ -27,7 +27,34 @@ extension RedisSession {
         var unblockedAt: Instant?
         /// The order of replies cannot be kept any longer.
         var ends = false
+        /// Where the frame being read has ended.
+        var position = 0
+        /// The command whose frame has just been read waits for a place, and everything behind it with it.
+        var hold: Hold?
+        /// The upstream connection, until it is known whether somebody answers there.
+        var connection: Connection?
+        /// The client has gone: nothing waits any more.
+        var isBypassed = false
     }
+
+    /// An upstream connection of which the guard has not heard yet.
+    struct Connection {
+        var permit: ConnectionPermit
+        var openedAt: Instant
+    }
+
+    /// A command that waits for its place.
+    struct Hold {
+        /// Where its frame ends in the buffer at hand.
+        var position: Int
+        var deadline: UInt64
+        var looksAgainAt: UInt64
+        /// The guard that it waits with.
+        var cell: GuardCell?
+    }
+
+    /// Places become free on other event loops too, which do not tell; so a waiting command looks again and again.
+    private static let lookNanoseconds: UInt64 = 2_000_000
 
     private static let executionAborted = RESPWriter.error(
         "EXECABORT Transaction discarded because of previous errors.")
@@ -36,17 +63,65 @@ extension RedisSession {
     // MARK: Commands
 
     /// Asks the guards about the command at hand, once. If it is refused, this is noted and acted upon at its end.
-    mutating func mayPass(_ route: RouteID?, at now: Instant) -> Bool {
+    mutating func mayPass(_ route: RouteID?, canWait: Bool = true, at now: Instant) -> Bool {
         guard lane.isGuarding, !RedisCommandTable.shared.commands[Int(currentCommand)].isControl else { return true }
         switch lane.admit(route, listener, at: now) {
         case .passes(let ticket):
+            if let route, let bulkhead = lane.shared.guards?.bulkhead {
+                return takePlace(ticket, route, bulkhead, canWait: canWait, at: now)
+            }
             guarding.ticket = ticket
             return true
         case .refused(let refusal):
-            guarding.refusal = RESPWriter.error("TACHO \(refusal.text)")
-            if guarding.isQueueing { guarding.isSpoilt = true }
+            refuse(refusal)
             return false
         }
+    }
+
+    private mutating func refuse(_ refusal: GuardRefusal) {
+        endWait()
+        guarding.refusal = RESPWriter.error("TACHO \(refusal.text)")
+        if guarding.isQueueing { guarding.isSpoilt = true }
+    }
+
+    /// Gives a command that may pass its place among those under way, or lets it wait, or refuses it.
+    private mutating func takePlace(
+        _ ticket: GuardTicket, _ route: RouteID, _ bulkhead: BulkheadPolicy, canWait: Bool, at now: Instant
+    ) -> Bool {
+        var ticket = ticket
+        let isCrowded = bulkhead.perConnectionMax > 0 && pending.count >= bulkhead.perConnectionMax
+        if guarding.isBypassed || (!isCrowded && lane.takePlace(&ticket)) {
+            endWait()
+            guarding.ticket = ticket
+            return true
+        }
+        // As if nobody had asked: it asks again.
+        lane.completed(ticket, .unknown, latency: nil, listener)
+        let moment = now.monotonicNanoseconds
+        if guarding.hold == nil, canWait, let cell = lane.cell(of: route),
+            cell.beginWaiting(most: bulkhead.waitingMax)
+        {
+            guarding.hold = Hold(
+                position: guarding.position, deadline: moment &+ bulkhead.waitNanoseconds, looksAgainAt: moment,
+                cell: cell)
+        }
+        if let hold = guarding.hold, moment < hold.deadline {
+            guarding.hold?.position = guarding.position
+            guarding.hold?.looksAgainAt = min(hold.deadline, moment &+ Self.lookNanoseconds)
+            return false
+        }
+        lane.cell(of: route)?.turnAway()
+        var refusal = GuardRefusal(guardName: lane.cell(of: route)?.key.name ?? "")
+        refusal.crowd = isCrowded ? .connection : .destination
+        refuse(refusal)
+        return false
+    }
+
+    /// The command does not wait any longer.
+    mutating func endWait() {
+        guard let hold = guarding.hold else { return }
+        hold.cell?.endWaiting()
+        guarding.hold = nil
     }
 
     /// The route of a command of which only the first words are here; nil if they do not tell.
@@ -99,6 +174,18 @@ extension RedisSession {
         case .plain, .publishEntry, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect,
             .acknowledge, .delete, .subscribe, .unsubscribe, .hello, .client, .select, .monitor, .replicate:
             break
+        }
+    }
+
+    /// A command that is never refused: what comes of it says how the upstream does, unless its replies come at other
+    /// times than others' do.
+    func observation(of command: RedisCommandTable.Number) -> GuardTicket {
+        switch RedisCommandTable.shared.commands[Int(command)].kind {
+        case .plain, .hello, .client, .select, .begin, .execute, .discard, .reset, .inspect, .range:
+            return lane.observe(listener)
+        case .publishEntry, .publishMessage, .read, .readGroup, .claim, .autoClaim, .acknowledge, .delete, .subscribe,
+            .unsubscribe, .monitor, .replicate:
+            return .none
         }
     }
 
@@ -176,6 +263,13 @@ extension RedisSession {
         }
     }
 
+    /// Tells the guard of the upstream how the connection does, once.
+    mutating func endConnection(as outcome: ConnectionOutcome) {
+        guard let connection = guarding.connection else { return }
+        guarding.connection = nil
+        lane.connected(connection.permit, listener, outcome)
+    }
+
     /// Nobody will know how these calls ended.
     func forget(_ tickets: some Sequence<GuardTicket>) {
         for ticket in tickets { lane.completed(ticket, .unknown, latency: nil, listener) }
@@ -183,8 +277,16 @@ extension RedisSession {
 
     /// Finds the calls whose replies are overdue. They count once, as timeouts; the replies may still come.
     mutating func countOverdue(at now: Instant) {
-        guard lane.isGuarding, !pending.isEmpty else { return }
+        guard lane.isGuarding else { return }
         let limit = lane.callTimeoutNanoseconds
+        if let connection = guarding.connection, now.nanoseconds(since: connection.openedAt) >= limit {
+            // Nobody has asked anything, or what was asked takes its time by design.
+            if pending.head?.mayWait ?? true {
+                endConnection(as: .unknown)
+            } else if let head = pending.head, now.nanoseconds(since: head.startedAt) >= limit {
+                endConnection(as: .timedOut)
+            }
+        }
         while pending.examined < pending.count {
             let entry = pending[pending.examined]
             // Whatever stands behind a command that waits has not begun.

@@ -3,8 +3,12 @@ import Wire
 
 /// The way of a command: from its tokens to the reply that is now awaited.
 extension RedisSession {
-    mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(RESPError) {
+    /// `isHeld`: the frame that ends at `start` was held back and is taken up again.
+    mutating func scanRequests(
+        _ bytes: Span<UInt8>, from start: Int, isHeld: Bool = false, at now: Instant
+    ) throws(RESPError) {
         var position = start
+        if isHeld, let token = requests.tokens.last, !takeRequest(token, bytes, endedAt: position, at: now) { return }
         while opaque == nil {
             switch try requests.decoder.next(in: bytes, at: &position) {
             case .needsMore:
@@ -16,12 +20,22 @@ extension RedisSession {
             case .token(let token):
                 noteRequest(token, bytes, at: now)
                 guard token.endsFrame else { continue }
-                finishRequest(token, bytes, at: now)
-                endRequest(at: position, at: now)
-                requests.endFrame(at: position)
-                currentCommand = RedisCommandTable.other
+                guard takeRequest(token, bytes, endedAt: position, at: now) else { return }
             }
         }
+    }
+
+    /// Takes a complete command. False when it has to wait.
+    private mutating func takeRequest(
+        _ token: RESPToken, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
+    ) -> Bool {
+        guarding.position = position
+        finishRequest(token, bytes, at: now)
+        guard guarding.hold == nil else { return false }
+        endRequest(at: position, at: now)
+        requests.endFrame(at: position)
+        currentCommand = RedisCommandTable.other
+        return true
     }
 
     private mutating func noteRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
@@ -43,7 +57,7 @@ extension RedisSession {
 
     /// A command will not be seen whole: whether it passes is decided by what is here of it.
     mutating func decideUnseen(_ bytes: Span<UInt8>, at now: Instant) {
-        requests.disposition = mayPass(routeOfUnfinished(bytes), at: now) ? .pass : .swallow
+        requests.disposition = mayPass(routeOfUnfinished(bytes), canWait: false, at: now) ? .pass : .swallow
     }
 
     private mutating func finishRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
@@ -237,7 +251,7 @@ extension RedisSession {
         to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
         as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, mayWait: Bool = false, at now: Instant
     ) {
-        let ticket = guarding.ticket
+        let ticket = guarding.ticket.isNone ? observation(of: command) : guarding.ticket
         guarding.ticket = .none
         noteTransaction(command)
         causality.sent(overlapping: pending.head.map { $0.startedAt != now } ?? false)

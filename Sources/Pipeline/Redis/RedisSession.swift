@@ -60,6 +60,10 @@ public struct RedisSession: SessionMachine {
 
     /// No reply is awaited and no frame is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
+        guarding.hold == nil && isAnswered
+    }
+
+    private var isAnswered: Bool {
         opaque != nil || (pending.isEmpty && !requests.isInsideFrame && !replies.isInsideFrame)
     }
 
@@ -68,15 +72,53 @@ public struct RedisSession: SessionMachine {
         ByteBuffer(bytes: RESPWriter.error("ERR tacho: \(reason)"))
     }
 
+    /// Each command with the reason, until one that matters.
+    public static func refusing(_ reason: String) -> any RefusalMachine { RedisRefusal(reason) }
+
+    /// Tells the guard after the first reply: a broker that hangs accepts connections all the same.
+    public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool {
+        guard lane.isGuarding else { return false }
+        guarding.connection = Connection(permit: permit, openedAt: now)
+        return true
+    }
+
     /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        if guarding.hold != nil {
+            requests.hold(more: bytes)
+            return .nothing
+        }
         var buffer = bytes
         let start = requests.join(&buffer)
-        guard opaque == nil else { return SessionOutput(toUpstream: buffer) }
+        return takeRequests(buffer, from: start, at: now)
+    }
+
+    /// The moment at which the held command is looked at again.
+    public var resumesAt: UInt64? { guarding.hold?.looksAgainAt }
+
+    /// Goes on with what was held, if it may.
+    public mutating func resume(at now: Instant) -> SessionOutput {
+        guard guarding.hold != nil else { return .nothing }
+        var buffer = ByteBuffer()
+        let start = requests.join(&buffer)
+        return takeRequests(buffer, from: start, isHeld: true, at: now)
+    }
+
+    private mutating func takeRequests(
+        _ buffer: ByteBuffer, from start: Int, isHeld: Bool = false, at now: Instant
+    ) -> SessionOutput {
+        guard opaque == nil else {
+            endWait()
+            return SessionOutput(toUpstream: buffer)
+        }
         do throws(RESPError) {
-            try scanRequests(buffer.readableBytesUInt8Span, from: start, at: now)
+            try scanRequests(buffer.readableBytesUInt8Span, from: start, isHeld: isHeld, at: now)
         } catch {
             turnOpaque(.malformedRequest, at: now)
+        }
+        if let position = guarding.hold?.position, opaque == nil {
+            requests.hold(buffer, endedAt: position)
+            return SessionOutput(toUpstream: release(buffer, requests.frameStart), toClient: takeAnswers())
         }
         if opaque == nil, requests.outgrows(buffer, listener.frameBytesMax) {
             counters.uneditedTooLarge.add(1)
@@ -90,6 +132,8 @@ public struct RedisSession: SessionMachine {
 
     /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        endConnection(as: .opened)
+        let wasHolding = guarding.hold != nil
         var buffer = bytes
         let start = replies.join(&buffer)
         guard opaque == nil else { return SessionOutput(toClient: buffer) }
@@ -101,11 +145,42 @@ public struct RedisSession: SessionMachine {
         if guarding.ends { return endSession() }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
-        return SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
+        var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
+        if wasHolding { goOn(&output, at: now) }
+        return output
+    }
+
+    /// A reply has come, and with it perhaps the place that a held command waits for.
+    private mutating func goOn(_ output: inout SessionOutput, at now: Instant) {
+        guard opaque == nil else {
+            // Nothing is looked at any more, so nothing waits.
+            var held = ByteBuffer()
+            _ = requests.join(&held)
+            output.toUpstream = held.readableBytes > 0 ? held : nil
+            return
+        }
+        let resumed = resume(at: now)
+        output.toUpstream = resumed.toUpstream
+        if var answers = resumed.toClient {
+            if var first = output.toClient {
+                first.writeBuffer(&answers)
+                output.toClient = first
+            } else {
+                output.toClient = answers
+            }
+        }
+        output.becameOpaque = output.becameOpaque ?? resumed.becameOpaque
+        output.endsSession = output.endsSession || resumed.endsSession
     }
 
     /// What was kept of an unfinished command.
     public mutating func clientFinished(at now: Instant) -> SessionOutput {
+        if guarding.hold != nil {
+            // The client has gone; what it had sent is carried out, as a broker does that has received it.
+            guarding.isBypassed = true
+            let output = resume(at: now)
+            if output.toUpstream != nil { return output }
+        }
         var rest = ByteBuffer()
         _ = requests.join(&rest)
         return SessionOutput(toUpstream: rest.readableBytes > 0 ? rest : nil)
@@ -125,6 +200,7 @@ public struct RedisSession: SessionMachine {
 
     /// What waits for a reply has failed, as far as the guards are concerned.
     public mutating func upstreamLost(at now: Instant) {
+        endConnection(as: .failed)
         var tickets = pending.takeTickets()
         for index in transaction.indices {
             tickets.append(transaction[index].entry.ticket)
@@ -135,6 +211,7 @@ public struct RedisSession: SessionMachine {
 
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
+        endConnection(as: .unknown)
         abandon(as: .disconnected, at: now)
         causality.closed()
     }
@@ -152,6 +229,7 @@ public struct RedisSession: SessionMachine {
     /// Ends every open operation without knowing how it went. Only what was sent is worth a span.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
         forget(pending.takeTickets() + transaction.map(\.entry.ticket))
+        endWait()
         forget(CollectionOfOne(guarding.ticket))
         guarding.ticket = .none
         let operations = pending.removeAll() + transaction.compactMap(\.operation)

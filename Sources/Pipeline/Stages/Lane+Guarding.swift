@@ -69,7 +69,8 @@ struct GuardHandle {
             (log, square) = cell.neutralLatency
         }
         tally.count(
-            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure, isMistake: result == .mistake,
+            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure,
+            isMistake: result == .mistake,
             probe: probe)
     }
 }
@@ -112,12 +113,37 @@ extension Lane {
         return .passes(ticket)
     }
 
+    /// A call that no guard may refuse, but whose end says how the upstream does: signing in, asking for its state.
+    func observe(_ listener: ListenerProfile) -> GuardTicket {
+        guard isGuarding else { return .none }
+        upstreamGuards[Int(listener.number)].tally.began()
+        var ticket = GuardTicket()
+        ticket.flags.insert(.upstream)
+        return ticket
+    }
+
+    /// Takes a place among the calls under way, for a call that was let through. False when there is none.
+    func takePlace(_ ticket: inout GuardTicket) -> Bool {
+        guard let route = ticket.route, let own = routes.routes[route.index].guarding else { return true }
+        switch own.cell.takePlace() {
+        case .unlimited: return true
+        case .full: return false
+        case .taken:
+            ticket.flags.insert(.limited)
+            return true
+        }
+    }
+
+    /// The guard of a route, for those who wait for a place with it.
+    func cell(of route: RouteID) -> GuardCell? { routes.routes[route.index].guarding?.cell }
+
     /// Counts what came of a call. `latency` is nil where it says nothing of the broker, as with reads that wait for
     /// messages.
     @inline(__always)
     func completed(_ ticket: GuardTicket, _ result: CallResult, latency: UInt64?, _ listener: ListenerProfile) {
         guard ticket.flags.contains(.upstream) else { return }
         if let route = ticket.route, let own = routes.routes[route.index].guarding {
+            if ticket.flags.contains(.limited) { own.cell.leavePlace() }
             own.finish(result, latency: latency, isProbe: ticket.flags.contains(.probe))
         }
         // What one destination or one kind of command suffers from says nothing of the others, nor does its latency.

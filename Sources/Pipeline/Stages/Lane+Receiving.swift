@@ -49,10 +49,13 @@ extension Lane {
         var first: SpanLink?
         var links: [SpanLink] = []
         var isRedelivery = false
+        var (queueTimes, queueLogSum) = (0, 0.0)
         for message in messages {
             let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
             if queue != .min {
                 record(queue: queue, of: message, route, now)
+                queueTimes += 1
+                queueLogSum += NaturalLogarithm.ofSeconds(nanoseconds: UInt64(max(0, queue)))
             }
             if let creation = message.context {
                 let link = SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue)
@@ -74,6 +77,10 @@ extension Lane {
             case .inspection:
                 break
             }
+        }
+        if !open.isInspection {
+            routes.routes[route.index].guarding?.tally.delivered(
+                messages.count, areRedelivered: isRedelivery, queueTimes: queueTimes, queueLogSum: queueLogSum)
         }
         guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)

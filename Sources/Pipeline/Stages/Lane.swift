@@ -1,3 +1,4 @@
+import Resilience
 public import Telemetry
 
 /// Everything that one event loop owns of the pipeline, and the straight line of stages that messages take through it:
@@ -78,6 +79,7 @@ public final class Lane {
     var identifiers: IdentifierSource
     var routes = RouteTable()
     var busDescriptors = BusDescriptors()
+    var hopDescriptors = HopDescriptors()
     /// Empty between calls; kept so that a settlement needs no new memory.
     var endedDeliveries: [OpenDelivery] = []
     /// The same for the messages of a reply.
@@ -90,6 +92,10 @@ public final class Lane {
     var intervalBeganAt: UInt64 = 0
     /// By number of the listener; empty when nothing is guarded.
     let upstreamGuards: [GuardHandle]
+    /// What retries of connections each upstream can bear, by number of the listener.
+    var connectBudgets: [RetryBudget]
+    /// The monotonic time of the last tick: fine enough for what counts in seconds.
+    private(set) var lastTickAt: UInt64 = 0
     /// This lane's tallies, by guard: several routes may share one.
     var guardHandles: [ObjectIdentifier: GuardHandle] = [:]
     private var destinationCache: NameCache
@@ -120,6 +126,7 @@ public final class Lane {
         self.metrics = metrics
         identifiers = IdentifierSource(seed: seed)
         upstreamGuards = Self.upstreamGuards(shared.guards, listeners)
+        connectBudgets = listeners.map { _ in RetryBudget() }
         destinationCache = NameCache(shared.destinations)
         groupCache = NameCache(shared.groups)
         nameCache = NameCache(shared.names)
@@ -143,6 +150,7 @@ public final class Lane {
     /// Closes what has waited too long for its acknowledgement, each lane what the others have left, and brings the
     /// sampling up to date. Called about once a second on every lane.
     public func tick(at now: Instant) {
+        lastTickAt = now.monotonicNanoseconds
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
         }

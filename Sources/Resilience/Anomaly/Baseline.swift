@@ -19,6 +19,8 @@ public struct Baseline: Sendable, Hashable {
     private static let wander = 0.02
     private static let varianceFloor = 0.02
     private static let rateWeight = 0.02
+    private static let rateWeightMin = 0.002
+    private static let rateCallsMin = 100.0
     private static let backfillSecondsMax: UInt64 = 60
     private static let halfLifeSeconds = 120.0
     private static let learningWeightMax = 0.2
@@ -109,10 +111,12 @@ public struct Baseline: Sendable, Hashable {
             callsPerSecond = calls > 0 ? calls : nil
             return
         }
+        // A rare key is averaged over longer: a hundred calls or more, or each one would move every threshold.
+        let weight = (rate / Self.rateCallsMin).clamped(to: Self.rateWeightMin...Self.rateWeight)
         for _ in 1..<max(2, min(elapsed, Self.backfillSecondsMax + 1)) where elapsed > 1 {
-            rate -= Self.rateWeight * rate
+            rate -= weight * rate
         }
-        callsPerSecond = rate + Self.rateWeight * (calls - rate)
+        callsPerSecond = rate + weight * (calls - rate)
     }
 
     /// Failures beyond the expected, and the deviation of their number if calls were independent.

@@ -36,6 +36,17 @@ public struct GradientLimit: Sendable, Hashable {
         peak = max(peak, tally.inFlightPeak)
     }
 
+    /// Most calls of a beat were slow while several were under way: that may be our load and not the destination's
+    /// fault, so half of what was under way may be from now on. False if that is no relief: with less than twice the
+    /// floor under way, it is not the load.
+    mutating func relieve(_ tally: CallTally) -> Bool {
+        guard tally.slow > 0, tally.slow * 2 >= tally.calls, tally.inFlightPeak >= 2 * bounds.lowerBound else {
+            return false
+        }
+        limit = max(Double(bounds.lowerBound), min(limit, Double(tally.inFlightPeak)) / 2)
+        return true
+    }
+
     /// Once a second: adapts the limit to the calls since the last step.
     public mutating func step() {
         defer { (calls, logSum, peak) = (0, 0, 0) }

@@ -90,7 +90,10 @@ public struct KeyGuard: Sendable {
             learn(around, &events)
         }
         breaker.parameters = learning.tuner.applied
-        if let transition = breaker.beat(tally, now: now, using: &random) {
+        var evidence = tally
+        // Slowness that a smaller load may cure is not held against the destination.
+        if breaker.state == .closed, limit?.relieve(tally) == true { evidence.slow = 0 }
+        if let transition = breaker.beat(evidence, now: now, using: &random) {
             events.append(.transition(transition))
             follow(transition, now: now, unixSeconds: unixSeconds, exemplarTraceID, &events)
         }

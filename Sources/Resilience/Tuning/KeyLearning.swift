@@ -34,6 +34,8 @@ public struct KeyLearning: Sendable {
     private var minute = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
     private var tenSeconds = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
     private var seconds = 0
+    private var callsSinceStep = 0.0
+    private var steppedAt: UInt64?
     private var warnedUntil: UInt64 = 0
     var slowQuantile: Double?
 
@@ -43,6 +45,9 @@ public struct KeyLearning: Sendable {
         public var failures = 0.0
         /// Of the 95 % latency.
         public var latency = 0.0
+
+        /// Nothing unusual.
+        public init() {}
 
         /// One of them is a warning.
         public var isWarning: Bool { max(failures, latency) >= EnvelopeDetector.warning }
@@ -119,6 +124,11 @@ public struct KeyLearning: Sendable {
             score(around)
             lesson.scores = scores
         }
+        callsSinceStep += second.calls
+        // As many calls for each step as for the first: a rare key would otherwise follow every single call.
+        let isTime = steppedAt.map { around.now &- $0 >= Tuner.stepNanoseconds } ?? true
+        guard callsSinceStep >= Tuner.callsMin, isTime else { return lesson }
+        (callsSinceStep, steppedAt) = (0, around.now)
         lesson.changes = tuner.step(baseline, slowQuantile: slowQuantile, context: context(around))
         return lesson
     }

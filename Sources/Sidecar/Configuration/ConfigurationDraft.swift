@@ -89,6 +89,13 @@ struct ConfigurationDraft {
                 "is above resilience.max.\(parameter.name); lower it, or raise that",
                 at: origins[path] ?? origins["resilience.max.\(parameter.name)"], path: path)
         }
+        let resilience = configuration.resilience
+        if resilience.bulkheadMax > 0, resilience.bulkheadMin > resilience.bulkheadMax {
+            report(
+                "is above resilience.bulkhead.max; lower it, or raise that",
+                at: origins["resilience.bulkhead.min"] ?? origins["resilience.bulkhead.max"],
+                path: "resilience.bulkhead.min")
+        }
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()
         return ResolvedConfiguration(

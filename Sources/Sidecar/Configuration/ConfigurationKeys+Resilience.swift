@@ -25,6 +25,21 @@ extension ConfigurationKeys {
             "resilience.connect_patience_milliseconds", \.resilience.connectPatienceMilliseconds,
             .number(0...60_000),
             "milliseconds for which a new connection tries again to reach an upstream that refuses it"),
+        ConfigurationKey(
+            "resilience.bulkhead.min", \.resilience.bulkheadMin, .number(1...1_000_000),
+            "calls to one destination that may always be under way at once"),
+        ConfigurationKey(
+            "resilience.bulkhead.max", \.resilience.bulkheadMax, .number(0...1_000_000),
+            "the most calls to one destination that may be under way at once, the limit adapts below; 0 sets none"),
+        ConfigurationKey(
+            "resilience.bulkhead.queue", \.resilience.bulkheadQueue, .number(0...1_000_000),
+            "calls that may wait for a place with one destination; their connections are not read meanwhile"),
+        ConfigurationKey(
+            "resilience.bulkhead.wait_milliseconds", \.resilience.bulkheadWaitMilliseconds, .number(0...60_000),
+            "milliseconds that a call may wait for a place before it gets an error"),
+        ConfigurationKey(
+            "resilience.bulkhead.connection", \.resilience.bulkheadConnection, .number(0...1_000_000),
+            "commands of one connection that may wait for their reply when another guarded one begins; 0 sets no limit"),
     ]
 
     private static let bounds: [ConfigurationKey<SidecarConfiguration>] = BreakerParameter.allCases.flatMap {

@@ -1,3 +1,4 @@
+import Pipeline
 public import Resilience
 
 /// How calls to a broker in trouble are guarded, as the keys `resilience.*` say it.
@@ -32,6 +33,17 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var guards = 1_000
     /// Milliseconds for which a new connection tries to reach an upstream that refuses it. Default 1,000.
     public var connectPatienceMilliseconds = 1_000
+    /// Calls to one destination that may be under way at once, at least and at most; between them the limit adapts. A
+    /// most of 0, the default, sets no limit.
+    public var bulkheadMin = 1
+    /// See `bulkheadMin`.
+    public var bulkheadMax = 0
+    /// Calls that may wait for a place with one breaker. Default 100.
+    public var bulkheadQueue = 100
+    /// Milliseconds that a call may wait for a place. Default 50.
+    public var bulkheadWaitMilliseconds = 50
+    /// Commands of one connection that may wait for their reply when another begins. Default 0: any number.
+    public var bulkheadConnection = 0
     private var minimums: [BreakerParameter: Double] = [:]
     private var maximums: [BreakerParameter: Double] = [:]
 
@@ -63,7 +75,16 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         guard breaker != .off, let mode = BreakerMode(rawValue: breaker.rawValue) else { return nil }
         return GuardPolicy(
             mode: mode, timeoutNanoseconds: UInt64(callTimeoutMilliseconds) * 1_000_000, bounds: bounds,
-            trialSeconds: Double(learningSeconds))
+            trialSeconds: Double(learningSeconds),
+            bulkhead: bulkheadMax > 0 ? min(bulkheadMin, bulkheadMax)...bulkheadMax : nil)
+    }
+
+    /// Who waits for a place, and how long; nil when nobody has to.
+    var bulkhead: BulkheadPolicy? {
+        guard bulkheadMax > 0 || bulkheadConnection > 0 else { return nil }
+        return BulkheadPolicy(
+            waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
+            perConnectionMax: bulkheadConnection)
     }
 
     /// What the operator has set; without contradictions.

@@ -34,10 +34,19 @@ extension GuardEntry {
                 MetricCatalog.guardedCalls, labels + ["\(failure)"],
                 value: totals.failures[Int(failure.rawValue)])
         }
+        if let limit = keyGuard.bulkheadLimit {
+            samples.set(MetricCatalog.bulkheadLimit, labels, value: UInt64(clamping: limit))
+            samples.set(MetricCatalog.bulkheadWaiting, labels, value: UInt64(clamping: cell.waitingCount))
+            samples.set(MetricCatalog.bulkheadRejected, labels, value: cell.turnedAwayCount)
+        }
         addThresholds(labels, to: &samples)
         samples.set(MetricCatalog.anomalyScore, labels + ["error_deviation"], value: keyGuard.reading.errorScore)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency_deviation"], value: keyGuard.reading.latencyScore)
         let scores = keyGuard.learning.scores
+        if let consumers {
+            samples.set(MetricCatalog.anomalyScore, labels + ["queue_time"], value: consumers.queueScore)
+            samples.set(MetricCatalog.anomalyScore, labels + ["redeliveries"], value: consumers.redeliveryScore)
+        }
         samples.set(MetricCatalog.anomalyScore, labels + ["failures"], value: scores.failures)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency"], value: scores.latency)
     }

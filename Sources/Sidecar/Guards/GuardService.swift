@@ -26,14 +26,16 @@ final class GuardService: Service {
             beat()
         }
         try? await gracefulShutdown()
-        beating.cancel()
+        let ended = group.next().makePromise(of: Void.self)
+        beating.cancel(promise: ended)
+        try? await ended.futureResult.get()
         board.save(unixNanoseconds: SystemClock.unixNanoseconds())
         try await group.shutdownGracefully()
     }
 
     private func beat() {
-        let records = board.beat(
-            now: SystemClock.monotonicNanoseconds(), unixNanoseconds: SystemClock.unixNanoseconds())
+        let now = SystemClock.now()
+        let records = board.beat(now: now.monotonicNanoseconds, unixNanoseconds: now.unixNanoseconds)
         for record in records { logger.log(record) }
     }
 }

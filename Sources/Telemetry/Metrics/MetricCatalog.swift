@@ -122,6 +122,21 @@ public enum MetricCatalog {
     public static let guardedInFlight = MetricFamily(
         "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
 
+    public static let retries = MetricFamily(
+        "tacho_retries_total", .counter, "Retries that were made, and those that were not, by why not.",
+        labels: [listener, "operation", "outcome"])
+
+    public static let bulkheadLimit = MetricFamily(
+        "tacho_bulkhead_limit", .gauge, "Calls that may be under way at once, where there is a limit.",
+        labels: guardLabels)
+
+    public static let bulkheadWaiting = MetricFamily(
+        "tacho_bulkhead_waiting", .gauge, "Calls that wait for a place among those under way.", labels: guardLabels)
+
+    public static let bulkheadRejected = MetricFamily(
+        "tacho_bulkhead_rejected_total", .counter, "Calls that found no place among those under way in time.",
+        labels: guardLabels)
+
     public static let threshold = MetricFamily(
         "tacho_threshold", .gauge,
         "Parameters of circuit breakers: as learned, as applied, and the operator's least and greatest value.",
@@ -130,6 +145,11 @@ public enum MetricCatalog {
     public static let thresholdChanges = MetricFamily(
         "tacho_threshold_changes_total", .counter, "Changes of a parameter of circuit breakers.",
         labels: guardLabels + ["parameter", "direction", reason])
+
+    public static let guardRecords = MetricFamily(
+        "tacho_guard_records_total", .counter,
+        "Records of the guards' audit trail: written, overflowed (too many waited), or why they could not be written.",
+        labels: ["outcome"])
 
     public static let anomalyScore = MetricFamily(
         "tacho_anomaly_score", .gauge,
@@ -201,10 +221,10 @@ public enum MetricCatalog {
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        threshold, thresholdChanges, anomalyScore,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
-        exportTime, exportBytes,
+        exportTime, exportBytes, guardRecords,
         buildInfo, logLinesSuppressed, processCPU, processResidentMemory, processOpenDescriptors, processStartTime,
     ]
 

@@ -12,6 +12,8 @@ final class Conversation<Session: SessionMachine> {
     private(set) var hasEnded = false
     /// What the client was told without a word from the upstream.
     private var answers: [UInt8] = []
+    /// What went on to the upstream while the client was silent.
+    private var delayed: [UInt8] = []
 
     init(world: World, session: Session) {
         self.world = world
@@ -36,6 +38,7 @@ final class Conversation<Session: SessionMachine> {
     func upstream(_ bytes: [UInt8]) -> [UInt8] {
         let output = session.receiveFromUpstream(ByteBuffer(bytes: bytes), at: world.now)
         note(output)
+        delayed += Self.bytes(output.toUpstream)
         return Self.bytes(output.toClient)
     }
 
@@ -54,6 +57,24 @@ final class Conversation<Session: SessionMachine> {
         defer { answers = [] }
         return Self.text(answers)
     }
+
+    /// What was forwarded later than it was sent.
+    func forwardedLater() -> String {
+        defer { delayed = [] }
+        return Self.text(delayed)
+    }
+
+    /// The shell calls at the moment that the session has named.
+    func resume() {
+        let output = session.resume(at: world.now)
+        note(output)
+        delayed += Self.bytes(output.toUpstream)
+        answers += Self.bytes(output.toClient)
+    }
+
+    var isHolding: Bool { session.resumesAt != nil }
+
+    func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
 
     func tick() { session.tick(at: world.now) }
 

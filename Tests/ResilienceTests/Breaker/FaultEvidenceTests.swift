@@ -65,6 +65,22 @@ import Testing
         #expect(Self.conclusive(beats) == 81)
     }
 
+    @Test("a key that often fails in good times is judged by that")
+    func ordinary() {
+        func isConclusive(_ failed: Int, ordinaryShare: Double) -> Bool {
+            var evidence = FaultEvidence(now: 0)
+            for number in 1...1_000 {
+                evidence.add(
+                    Self.tally(good: 10 - failed, failed: failed), ordinaryShare: ordinaryShare,
+                    previousBeat: UInt64(number))
+            }
+            return evidence.isConclusive(now: 1)
+        }
+        #expect(isConclusive(6, ordinaryShare: 0))
+        #expect(!isConclusive(6, ordinaryShare: 0.4))
+        #expect(isConclusive(8, ordinaryShare: 0.4))
+    }
+
     @Test("the excess stays bounded, whatever comes")
     func bounded() {
         var random = SeededRandom(5)

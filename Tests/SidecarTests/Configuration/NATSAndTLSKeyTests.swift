@@ -110,6 +110,16 @@ struct NATSAndTLSKeyTests {
             ])
     }
 
+    @Test("the log in this process needs no TLS")
+    func embedded() {
+        #expect(
+            complaints(
+                "listeners: [{ protocol: redis, listen: 1, upstream: embedded, tls: { upstream: { mode: on } } }]") == [
+                    "tacho.yaml:1:88: listeners[0].tls.upstream.mode: has no meaning: "
+                        + "the embedded event log is in this process"
+                ])
+    }
+
     @Test("an upstream that nobody checks is said aloud")
     func notice() throws {
         let resolved = try load(Self.file("tls: { upstream: { mode: on, verify: insecure_none } }"))
