@@ -85,7 +85,7 @@ struct ConfigurationLayersTests {
                 environment: [
                     "TACHO_KAFKA": "9092=embedded", "TACHO_LIMITS_DESTINATION": "5", "TACHO_HTTP_LISTEN": "9464x",
                     "TACHO_LISTENERS_0_CONTEXT_DELIVR": "strip", "TACHO_LISTENERS_7_NAME": "x",
-                    "TACHO_RESILIENCE_BREAKER": "auto", "TACHO_WEATHER": "fine",
+                    "TACHO_WEATHER": "fine",
                 ],
                 redis: ["16379", "embedded=16380", "16381=user:secret@host:6379"], kafka: ["9092=9093"],
                 flags: ["otlp": "localhost:4318"]
@@ -94,7 +94,6 @@ struct ConfigurationLayersTests {
                     + "the port is missing; write HOST:PORT",
                 "TACHO_KAFKA: kafka is not available in this version; available: redis, nats",
                 "TACHO_LIMITS_DESTINATION: unknown variable; did you mean TACHO_LIMITS_DESTINATIONS?",
-                "TACHO_RESILIENCE_BREAKER: not available in this version",
                 "TACHO_WEATHER: unknown variable; the names are in the configuration reference",
                 #"--redis: expected LISTEN=UPSTREAM, such as 16379=127.0.0.1:6379, found "16379""#,
                 #"--redis: "embedded" is the event log in this process, which only an upstream can be; write an address"#,
