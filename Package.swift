@@ -116,11 +116,19 @@ let package = Package(
             swiftSettings: strict
         ),
         // IO: the commands that look into a running sidecar: its HTTP client, over libcurl.
-        .target(name: "Console", dependencies: ["Sidecar", "Proxy", "Telemetry", "CCurl"], swiftSettings: strict),
+        .target(
+            name: "Console",
+            dependencies: [
+                "Sidecar", "Proxy", "Telemetry", "Wire", "CCurl",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Lab", "Resilience", "Sidecar", "Telemetry", "Wire",
+                "Console", "Lab", "Proxy", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict

@@ -25,9 +25,13 @@ extension Listener {
             return connectToAny(on: loop).always { result in
                 let (worker, permit) = bound.value
                 switch result {
-                case .success: worker.lane.connected(permit, profile, .opened)
+                case .success: break
                 case .failure(let error): worker.lane.connected(permit, profile, Self.outcome(error))
                 }
+            }.map { upstream in
+                var upstream = upstream
+                upstream.permit = bound.value.1
+                return upstream
             }.flatMapError { error in
                 let (worker, permit) = bound.value
                 let now = SystemClock.monotonicNanoseconds()

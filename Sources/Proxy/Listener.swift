@@ -133,6 +133,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         var channel: any Channel
         var endpoint: Endpoint
         var configuredError: (any Error)?
+        /// The guard's leave, which somebody has to tell how the connection does.
+        var permit: ConnectionPermit?
     }
 
     /// The configured upstream, or the first of its stand-ins that answers. If none does, the error is the configured
@@ -205,8 +207,10 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             try attach(relay, .upstream, to: upstream.channel, profile.tls.upstream, tls)
         } catch {
             upstream.channel.close(promise: nil)
+            if let permit = upstream.permit { worker.lane.connected(permit, profile, .opened) }
             throw error
         }
+        if let permit = upstream.permit { relay.take(permit, profile) }
         try attach(relay, .client, to: client, profile.tls.client, tls)
         worker.add(relay)
         let bound = NIOLoopBound(relay, eventLoop: client.eventLoop)
@@ -242,22 +246,22 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     private static func name(_ client: any Channel) -> String { client.remoteAddress.map { "\($0)" } ?? "unknown" }
 
     private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
-        let answer: ByteBuffer
+        let answer: any RefusalMachine
         if let refusal = error as? ConnectionRefusal {
-            answer = Machine.refusal(refusal.text)
+            answer = Machine.refusing(refusal.text)
         } else {
             metrics.upstreamFailed(Self.failure(error))
             let reason = Self.reason(error)
             report(
                 .upstreamUnreachable(
                     listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
-            answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+            answer = Machine.refusing("upstream \(settings.upstream) is not reachable: \(reason)")
         }
         if settings.profile.tls.client == .firstByte {
             try relayTLS(clientName: Self.name(client), settings.upstream)?
                 .addHandler(to: client.pipeline.syncOperations, .client)
         }
         try client.pipeline.syncOperations.addHandler(
-            RefusalHandler(answer: answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
+            RefusalHandler(answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
     }
 }

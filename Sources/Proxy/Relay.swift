@@ -48,6 +48,12 @@ final class Relay<Machine: SessionMachine> {
         if handshakes.isUnderWay(side) { limitHandshake(side) }
     }
 
+    /// The upstream's guard waits for word of this connection. An open connection is no proof of a working broker, so a
+    /// machine that can tells it after the first reply.
+    func take(_ permit: ConnectionPermit, _ listener: ListenerProfile) {
+        if !machine.take(permit, at: SystemClock.now()) { worker.lane.connected(permit, listener, .opened) }
+    }
+
     /// The client can be written to: now the upstream may speak.
     func clientBecameActive() {
         contexts.upstream?.channel.setOption(.autoRead, value: true).whenFailure { _ in
@@ -172,12 +178,11 @@ final class Relay<Machine: SessionMachine> {
             return
         }
         let now = SystemClock.now()
-        let wasIdle = machine.isIdle
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch state.finished(side) {
         case .finishOther:
-            if side == .upstream, !wasIdle { machine.upstreamLost(at: now) }
+            if side == .upstream { machine.upstreamLost(at: now) }
             context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
@@ -189,10 +194,8 @@ final class Relay<Machine: SessionMachine> {
         switch state.closed(side) {
         case .closeOther(let isLoss):
             let now = SystemClock.now()
-            if isLoss, !wasIdle {
-                machine.upstreamLost(at: now)
-                onUpstreamLost()
-            }
+            if isLoss { machine.upstreamLost(at: now) }
+            if isLoss, !wasIdle { onUpstreamLost() }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)

@@ -1,6 +1,7 @@
 """The embedded event log with real clients: the same programs as with a real Redis, and what only a log has to show."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import threading
@@ -170,6 +171,11 @@ def test_a_reader_that_goes_away_is_forgotten(bus):
 # What is only true of the embedded log
 
 
+def plain_environment():
+    """Without the caller's own settings."""
+    return {key: text for key, text in os.environ.items() if not key.startswith(("OTEL_", "TACHO_"))}
+
+
 @pytest.fixture
 def embedded(world, receiver):
     return world.tacho("embedded", receiver)
@@ -215,7 +221,7 @@ def test_a_second_process_on_the_same_data_is_refused(world, embedded):
     second = subprocess.run(
         [embedded.arguments()[0], "run", "--http", "none", "--otlp", "none", "--redis",
          f"{free_port()}=embedded", "--data", str(data)],
-        capture_output=True, text=True, timeout=20)
+        capture_output=True, text=True, timeout=20, env=plain_environment())
     assert second.returncode == 1
     assert "open in another process" in second.stderr and str(embedded.process.pid) in second.stderr
     assert "ready" not in second.stdout
@@ -225,14 +231,15 @@ def test_a_second_process_on_the_same_data_is_refused(world, embedded):
 def test_a_data_directory_that_cannot_be_made_is_told(world, embedded):
     second = subprocess.run(
         [embedded.arguments()[0], "run", "--http", "none", "--otlp", "none", "--redis", f"{free_port()}=embedded",
-         "--data", "/proc/nowhere"], capture_output=True, text=True, timeout=20)
+         "--data", "/proc/nowhere"], capture_output=True, text=True, timeout=20, env=plain_environment())
     assert second.returncode == 1
     assert "/proc/nowhere cannot be used" in second.stderr
 
 
 def test_without_a_listener_the_embedded_log_is_served(world, tmp_path):
     checked = subprocess.run([Tacho(tmp_path / "x", "embedded").arguments()[0], "check", "-o", "json"],
-                             capture_output=True, text=True, timeout=20, cwd=tmp_path)
+                             capture_output=True, text=True, timeout=20, cwd=tmp_path,
+                             env=plain_environment())
     assert checked.returncode == 0
     assert '"listen" : "127.0.0.1:16379"' in checked.stdout and '"upstream" : "embedded"' in checked.stdout
 

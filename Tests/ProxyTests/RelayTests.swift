@@ -197,7 +197,9 @@ private final class Tap: ChannelOutboundHandler {
         let tap = Tap()
         channel.allowRemoteHalfClosure = true
         try channel.pipeline.syncOperations.addHandlers([
-            tap, RefusalHandler(answer: ByteBuffer(string: "no\n"), waitsForQuestion: waitsForQuestion),
+            tap,
+            RefusalHandler(
+                SingleRefusal(answer: ByteBuffer(string: "no\n")), waitsForQuestion: waitsForQuestion),
         ])
         channel.connect(to: try SocketAddress(unixDomainSocketPath: "/client"), promise: nil)
         return (channel, tap)

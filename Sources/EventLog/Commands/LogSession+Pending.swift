@@ -11,6 +11,8 @@ struct PendingRow {
     var dueMilliseconds: Int64?
     /// Given back, and waiting to be due; not in anybody's hands.
     var isWaiting = false
+    /// Given to the group once more by a replay.
+    var isReplay = false
 }
 
 /// The pending lists of groups, and the commands that only look at them.
@@ -41,7 +43,8 @@ extension LogSession {
         PendingRow(
             id: StreamID(unordered(row.integer(0)), unordered(row.integer(1))), consumer: row.integer(2),
             deliveredMilliseconds: row.integer(3), deliveries: row.integer(4), row: row.integer(5),
-            dueMilliseconds: row.optionalInteger(6), isWaiting: row.integer(7) != 0)
+            dueMilliseconds: row.optionalInteger(6), isWaiting: row.integer(7) & 1 != 0,
+            isReplay: row.integer(7) & 2 != 0)
     }
 
     /// Writes a delivery, new or changed.
@@ -50,7 +53,7 @@ extension LogSession {
             .bind(2, ordered(pending.id.milliseconds)).bind(3, ordered(pending.id.sequence))
             .bind(4, pending.consumer).bind(5, pending.deliveredMilliseconds).bind(6, pending.deliveries)
             .bind(7, pending.row).bind(8, pending.dueMilliseconds)
-            .bind(9, Int64(pending.isWaiting ? 1 : 0)).run()
+            .bind(9, Int64((pending.isWaiting ? 1 : 0) | (pending.isReplay ? 2 : 0))).run()
     }
 
     /// Takes a delivery away; false when there was none.

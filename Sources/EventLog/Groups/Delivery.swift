@@ -12,6 +12,8 @@ public struct LeasedEvent: Sendable, Hashable {
     public var deliveries: Int64
     /// Until when nobody else gets it.
     public var leasedUntilUnixMilliseconds: Int64
+    /// Whether a replay gave it to the group once more.
+    public var isReplay: Bool
 }
 
 /// One attempt of a consumer, as the story of a dead letter tells it.

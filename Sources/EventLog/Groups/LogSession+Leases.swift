@@ -45,7 +45,8 @@ extension LogSession {
         LeasedEvent(
             id: event.id, offset: stream.offset(event.row), fields: event.fields,
             appendedAtUnixMilliseconds: event.appendedMilliseconds, deliveries: pending.deliveries,
-            leasedUntilUnixMilliseconds: pending.dueMilliseconds ?? 0)
+            leasedUntilUnixMilliseconds: pending.dueMilliseconds ?? 0,
+            isReplay: pending.isReplay || event.flags & EventFlags.replayed != 0)
     }
 
     private func redeliver(

@@ -93,7 +93,8 @@ extension LogSession {
         let ordinal = try newest.step() ? newest.integer(0) + 1 : 1
         newest.reset()
         try statement(.insertMark).bind(1, stream.number).bind(2, mark.scope).bind(3, mark.key).bind(4, ordinal)
-            .bind(5, now).bind(6, id.milliseconds).bind(7, id.sequence).bind(8, stream.row(stream.lastOffset)).run()
+            .bind(5, now).bind(6, id.milliseconds).bind(7, id.sequence).bind(8, stream.row(stream.lastOffset))
+            .bind(9, now + window.milliseconds).run()
         try forget(upTo: ordinal - window.sizeMax, mark.scope, stream)
         try forget(addedUpTo: now - window.milliseconds, mark.scope, stream)
     }
@@ -115,6 +116,26 @@ extension LogSession {
         if let last { try forget(upTo: last, scope, stream) }
     }
 
+    /// Deletes marks whose time is over and whose producers may never come back: looks at so many of all marks, and goes
+    /// on behind them at the next call.
+    func sweepMarks(_ limit: Int64, now: Int64) throws(SQLiteError) {
+        var looked: Int64 = 0
+        var over: [MarkPlace] = []
+        let place = sweptMark ?? MarkPlace(stream: .min, scope: .min, key: [])
+        let rows = try statement(.marksAfter).bind(1, place.stream).bind(2, place.scope).bind(3, place.key).bind(
+            4, limit)
+        while try rows.step() {
+            looked += 1
+            let place = MarkPlace(stream: rows.integer(0), scope: rows.integer(1), key: rows.blob(2))
+            if rows.integer(3) <= now { over.append(place) }
+            sweptMark = place
+        }
+        if looked < limit { sweptMark = nil }
+        for place in over {
+            try statement(.deleteMark).bind(1, place.stream).bind(2, place.scope).bind(3, place.key).run()
+        }
+    }
+
     /// XCFGSET. It forgets what was remembered, as in Redis.
     func configureIdempotency(
         key: [UInt8], seconds: Int?, size: Int?, now: Int64
@@ -126,6 +147,13 @@ extension LogSession {
         touch(stream)
         return .done
     }
+}
+
+/// Where a mark is in its table.
+struct MarkPlace {
+    var stream: Int64
+    var scope: Int64
+    var key: [UInt8]
 }
 
 extension StreamState {

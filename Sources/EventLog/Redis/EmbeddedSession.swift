@@ -161,6 +161,8 @@ public struct EmbeddedSession: Sendable {
                 refuseProtocol(error)
             }
         }
+        // A refusal has thrown away everything already.
+        guard !isClosing else { return }
         buffer.removeFirst(start)
         scanned -= start
         if buffer.count > Self.frameBytesMax * 2 { refuseProtocol(.bulkTooLong) }

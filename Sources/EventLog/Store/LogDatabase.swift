@@ -27,6 +27,9 @@ struct LogDatabase: Sendable {
                     path: path, reason: "its file system does not support a write-ahead log (mode \(mode ?? "none"))")
             }
             try connection.execute("PRAGMA synchronous = FULL")
+            // The last pages of streams are written again with every commit, and into the file once per checkpoint: 16 MiB
+            // of log between two make that rare. What a long read made it grow beyond is given back.
+            try connection.execute("PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864")
             try check(connection)
             return connection
         } catch let error as SQLiteError {

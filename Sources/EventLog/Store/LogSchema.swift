@@ -87,7 +87,7 @@ enum LogSchema {
         CREATE TABLE mark (
             stream INTEGER NOT NULL, scope INTEGER NOT NULL, key BLOB NOT NULL, ordinal INTEGER NOT NULL,
             added_ms INTEGER NOT NULL, ms INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER NOT NULL,
-            PRIMARY KEY (stream, scope, key)
+            ends_ms INTEGER NOT NULL, PRIMARY KEY (stream, scope, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX mark_order ON mark (stream, scope, ordinal);
         COMMIT;

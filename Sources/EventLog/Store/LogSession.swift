@@ -29,6 +29,8 @@ final class LogSession {
     var tailBucket: Int64?
     /// The bucket whose entries are on their way from the tail to the index.
     var sorting: SortedBucket?
+    /// The mark that the sweep looked at last; nil when it begins anew.
+    var sweptMark: MarkPlace?
     /// Change of the number of events in each bucket since the last flush.
     var bucketChanges: [Int64: Int64] = [:]
 

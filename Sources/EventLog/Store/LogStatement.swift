@@ -21,6 +21,7 @@ enum LogStatement: Int, CaseIterable {
     case duePending, nextDue, addToStory, consumerName
     case insertDeadLetter, deadLettersAfter, editDeadLetter, deleteDeadLetter
     case findMark, insertMark, deleteMarks, oldestMarks, newestMark, deleteMarksOfStream
+    case marksAfter, deleteMark
 
     var index: Int { rawValue }
 
@@ -234,7 +235,8 @@ enum LogStatement: Int, CaseIterable {
 
         case .insertDeadLetter:
             """
-            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields, field_count, story)
+            INSERT INTO dead_letter (stream, owner, ms, seq, row, reason, deliveries, dead_ms, fields,
+                field_count, story)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
                 coalesce((SELECT story FROM pending WHERE owner = ?11 AND ms = ?12 AND seq = ?13), x''))
             """
@@ -249,9 +251,15 @@ enum LogStatement: Int, CaseIterable {
         case .findMark: "SELECT ms, seq, added_ms FROM mark WHERE stream = ? AND scope = ? AND key = ?"
         case .insertMark:
             """
-            INSERT OR REPLACE INTO mark (stream, scope, key, ordinal, added_ms, ms, seq, row)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT OR REPLACE INTO mark (stream, scope, key, ordinal, added_ms, ms, seq, row, ends_ms)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
             """
+        case .marksAfter:
+            """
+            SELECT stream, scope, key, ends_ms FROM mark WHERE (stream, scope, key) > (?, ?, ?)
+            ORDER BY stream, scope, key LIMIT ?
+            """
+        case .deleteMark: "DELETE FROM mark WHERE stream = ? AND scope = ? AND key = ?"
         case .deleteMarks: "DELETE FROM mark WHERE stream = ? AND scope = ? AND ordinal <= ?"
         case .oldestMarks:
             "SELECT ordinal, added_ms FROM mark WHERE stream = ? AND scope = ? ORDER BY ordinal LIMIT ?"

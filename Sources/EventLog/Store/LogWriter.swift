@@ -166,6 +166,7 @@ private final class WriterState {
     }
 
     private static let inspectionMilliseconds: Int64 = 1_000
+    private static let marksPerInspection: Int64 = 1_024
 
     private func maintain() {
         guard hasWork else { return }
@@ -180,6 +181,7 @@ private final class WriterState {
         if nextInspection <= now {
             let hasMore = try session.retain(now: now)
             let isCompacting = try session.compact()
+            try session.sweepMarks(Self.marksPerInspection, now: now)
             nextInspection = now + (hasMore || isCompacting ? 0 : Self.inspectionMilliseconds)
         }
         if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }

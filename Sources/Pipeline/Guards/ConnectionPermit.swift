@@ -2,7 +2,7 @@ import Resilience
 import Telemetry
 
 /// Leave to open one upstream connection; the guard that gave it hears how it went.
-public struct ConnectionPermit {
+public struct ConnectionPermit: Sendable {
     fileprivate let ticket: GuardTicket
 }
 
@@ -26,8 +26,10 @@ public enum ConnectionOutcome: Sendable {
     case opened
     /// Nothing answered in time.
     case timedOut
-    /// It was refused, or could not be tried.
+    /// It was refused, could not be tried, or was lost before anything came.
     case failed
+    /// It was given up before anybody knew.
+    case unknown
 }
 
 extension Lane {
@@ -47,7 +49,7 @@ extension Lane {
     ) -> UInt64? {
         let failure: FailureClass
         switch outcome {
-        case .opened: return nil
+        case .opened, .unknown: return nil
         case .timedOut: failure = .timeout
         case .failed: failure = .connection
         }
@@ -87,11 +89,12 @@ extension Lane {
         case .opened: result = .succeeded
         case .timedOut: result = .failed(.timeout)
         case .failed: result = .failed(.connection)
+        case .unknown: result = .unknown
         }
         completed(permit.ticket, result, latency: nil, listener)
         if outcome == .opened {
             connectBudgets[Int(listener.number)].succeeded(now: lastTickAt)
-        } else {
+        } else if outcome != .unknown {
             connectBudgets[Int(listener.number)].failed(now: lastTickAt)
         }
     }

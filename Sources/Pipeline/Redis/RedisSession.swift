@@ -72,6 +72,16 @@ public struct RedisSession: SessionMachine {
         ByteBuffer(bytes: RESPWriter.error("ERR tacho: \(reason)"))
     }
 
+    /// Each command with the reason, until one that matters.
+    public static func refusing(_ reason: String) -> any RefusalMachine { RedisRefusal(reason) }
+
+    /// Tells the guard after the first reply: a broker that hangs accepts connections all the same.
+    public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool {
+        guard lane.isGuarding else { return false }
+        guarding.connection = Connection(permit: permit, openedAt: now)
+        return true
+    }
+
     /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
         if guarding.hold != nil {
@@ -122,6 +132,7 @@ public struct RedisSession: SessionMachine {
 
     /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        endConnection(as: .opened)
         let wasHolding = guarding.hold != nil
         var buffer = bytes
         let start = replies.join(&buffer)
@@ -189,6 +200,7 @@ public struct RedisSession: SessionMachine {
 
     /// What waits for a reply has failed, as far as the guards are concerned.
     public mutating func upstreamLost(at now: Instant) {
+        endConnection(as: .failed)
         var tickets = pending.takeTickets()
         for index in transaction.indices {
             tickets.append(transaction[index].entry.ticket)
@@ -199,6 +211,7 @@ public struct RedisSession: SessionMachine {
 
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
+        endConnection(as: .unknown)
         abandon(as: .disconnected, at: now)
         causality.closed()
     }

@@ -71,6 +71,26 @@ struct RetentionTests {
         #expect(try LogInspection.broken(log.session) == nil)
     }
 
+    @Test("Marks of producers that never come back go when their time is over, a few at a time")
+    func sweeping() throws {
+        for number in 0..<10 {
+            let append = StreamAppend(
+                key: key, fields: fields(("n", "\(number)")),
+                idempotency: StreamAppend.Idempotency(producer: [UInt8("\(number)")!], mark: .fields))
+            try log.perform(.append(append), at: Int64(1_000 + number))
+        }
+        func marks() throws -> Int64? { try log.session.connection.integer("SELECT count(*) FROM mark") }
+        // The window is 100 seconds.
+        for expected in [10, 10, 10, 10] as [Int64] {
+            try log.commit { try $0.sweepMarks(3, now: 100_999) }
+            #expect(try marks() == expected)
+        }
+        for _ in 0..<4 { try log.commit { try $0.sweepMarks(3, now: 101_004) } }
+        #expect(try marks() == 5)
+        for _ in 0..<4 { try log.commit { try $0.sweepMarks(3, now: 101_009) } }
+        #expect(try marks() == 0)
+    }
+
     @Test("Large fields are compressed on disk and come back as they were")
     func compression() throws {
         _ = try log.commit { try $0.configure(StreamSettings(compressionBytesMin: 100), key: [UInt8]("z"), now: 1) }

@@ -107,8 +107,8 @@ import Testing
         let guarded = world()
         let session = guarded.connect()
         let large = command("XADD", "orders", "*", "k", String(repeating: "v", count: 5_000))
-        #expect(session.client(add + String(large.prefix(700))) == add)
-        #expect(session.client(String(large.dropFirst(700)) + get) == get)
+        #expect(session.client(add + String(large.prefix(1_100))) == add)
+        #expect(session.client(String(large.dropFirst(1_100)) + get) == get)
         #expect(session.upstream(bulk("1-0")) == bulk("1-0") + full)
     }
 

@@ -17,6 +17,10 @@ final class GuardedWorld {
 
     func connect() -> Conversation<RedisSession> { world.connect() }
 
+    func admitConnection() -> ConnectionAdmittance {
+        world.lane.admitConnection(world.lane.listeners[0], at: world.now)
+    }
+
     func cell(_ name: String) -> GuardCell {
         let words = name.split(separator: " ")
         let operation = GuardedOperation(rawValue: String(words.last ?? ""))!

@@ -74,6 +74,8 @@ final class Conversation<Session: SessionMachine> {
 
     var isHolding: Bool { session.resumesAt != nil }
 
+    func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
+
     func tick() { session.tick(at: world.now) }
 
     func loseUpstream() { session.upstreamLost(at: world.now) }
