@@ -22,13 +22,7 @@ extension Listener {
             return loop.makeFailedFuture(refusal)
         case .passes(let permit):
             let bound = NIOLoopBound((worker, permit), eventLoop: loop)
-            return connectToAny(on: loop).always { result in
-                let (worker, permit) = bound.value
-                switch result {
-                case .success: break
-                case .failure(let error): worker.lane.connected(permit, profile, Self.outcome(error))
-                }
-            }.map { upstream in
+            return connectToAny(on: loop).map { upstream in
                 var upstream = upstream
                 upstream.permit = bound.value.1
                 return upstream
@@ -37,6 +31,8 @@ extension Listener {
                 let now = SystemClock.monotonicNanoseconds()
                 let delay = worker.lane.retryDelay(
                     after: permit, profile, Self.outcome(error), attempts: number, until: deadline, now: now)
+                // The guard hears of what a client got, not of each try: our own zeal must not open the breaker.
+                worker.lane.connected(permit, profile, delay == nil ? Self.outcome(error) : .unknown)
                 guard let delay else { return loop.makeFailedFuture(error) }
                 return loop.flatScheduleTask(in: .nanoseconds(Int64(clamping: delay))) {
                     self.attempt(number + 1, until: deadline, bound.value.0, loop)
