@@ -219,7 +219,8 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
-        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
+        .testTarget(
+            name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
