@@ -13,7 +13,7 @@ RUN --mount=type=cache,target=/src/.build \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libprotobuf-c1 libsqlite3-0 zlib1g \
+    && apt-get install -y --no-install-recommends ca-certificates libcurl4 libprotobuf-c1 libsqlite3-0 libzstd1 libnettle8 zlib1g \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /var/lib/tacho --create-home tacho
 COPY --from=build /out/tacho /usr/local/bin/tacho

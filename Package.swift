@@ -65,6 +65,17 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: the embedded event log, and the protocols it is spoken to with.
+        .target(
+            name: "EventLog",
+            dependencies: [
+                "Wire", "CNettle", "CSQLite", "CZstd",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         // IO: OTLP over libcurl, encoded with protobuf-c.
         .target(
             name: "Export",
@@ -94,7 +105,7 @@ let package = Package(
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
+                "Proxy", "EventLog", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -105,11 +116,19 @@ let package = Package(
             swiftSettings: strict
         ),
         // IO: the commands that look into a running sidecar: its HTTP client, over libcurl.
-        .target(name: "Console", dependencies: ["Sidecar", "Proxy", "Telemetry", "CCurl"], swiftSettings: strict),
+        .target(
+            name: "Console",
+            dependencies: [
+                "Sidecar", "Proxy", "Telemetry", "Wire", "CCurl",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Lab", "Resilience", "Sidecar", "Telemetry", "Wire",
+                "Console", "Lab", "Proxy", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -121,6 +140,8 @@ let package = Package(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CNettle", pkgConfig: "nettle", providers: [.apt(["nettle-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .target(name: "COTLP", dependencies: ["CProtobufC"]),
 
         // Heap blocks per message: `scripts/bench allocations`.
@@ -132,6 +153,16 @@ let package = Package(
             ],
             path: "Tests/Bench/Allocations", swiftSettings: strict
         ),
+        // What guards cost a message: `scripts/bench guards`.
+        .executableTarget(
+            name: "guardcost",
+            dependencies: ["Pipeline", "Resilience", "Telemetry", .product(name: "NIOCore", package: "swift-nio")],
+            path: "Tests/Bench/Guards", swiftSettings: strict
+        ),
+
+        // What stores of streams are compared with.
+        .target(
+            name: "EventLogSupport", dependencies: ["EventLog"], path: "Tests/EventLogSupport", swiftSettings: strict),
 
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
@@ -188,6 +219,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
+        .testTarget(name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -32,6 +32,18 @@ public struct AdminView: Sendable {
         return Waterfall(trace, style).text
     }
 
+    /// The same answer as a picture.
+    public func drawing(_ document: String) throws(AdminError) -> String {
+        guard let trace: TraceView = Self.decode(document) else { throw Self.foreign }
+        return TraceDrawing(trace).svg
+    }
+
+    /// The same answer as a page.
+    public func page(_ document: String) throws(AdminError) -> String {
+        guard let trace: TraceView = Self.decode(document) else { throw Self.foreign }
+        return TracePage(trace).html
+    }
+
     /// The answer of `/api/v1/breakers`.
     public func breakers(_ document: String) throws(AdminError) -> String {
         guard let list: BreakerList = Self.decode(document) else { throw Self.foreign }

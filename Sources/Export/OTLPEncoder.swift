@@ -163,6 +163,14 @@ package struct OTLPEncoder: ~Copyable {
             output.raw(text)
         }
         if record.causality != .none { writeCausality(record.causality) }
+        if let position = record.detail?.position { writePosition(position) }
+    }
+
+    private mutating func writePosition(_ position: StreamPosition) {
+        writeName(SpanAttribute.streamName, position.stream)
+        guard position.consumerSequence > 0 else { return }
+        output.attribute(0x4a, SpanAttribute.consumerSequence, Int64(clamping: position.consumerSequence))
+        output.attribute(0x4a, SpanAttribute.consumerPending, Int64(clamping: position.pending))
     }
 
     private mutating func writeCausality(_ causality: SpanCausality) {
@@ -184,7 +192,7 @@ package struct OTLPEncoder: ~Copyable {
     @inline(__always)
     private mutating func writeMessageID(_ tag: UInt8, _ id: MessageID) {
         switch id {
-        case .none: break
+        case .none, .anonymous: break
         case .streamEntry(let milliseconds, let sequence):
             // At most 41 digits and a dash, so all lengths fit into one byte and can be filled in afterwards.
             let head = output.count
@@ -192,6 +200,12 @@ package struct OTLPEncoder: ~Copyable {
             let text = output.count
             output.decimal(milliseconds)
             output.byte(UInt8(ascii: "-"))
+            output.decimal(sequence)
+            output.growAttribute(head: head, SpanAttribute.messageID, textCount: output.count &- text)
+        case .sequence(let sequence):
+            let head = output.count
+            output.attributeHead(tag, SpanAttribute.messageID, textCount: 0)
+            let text = output.count
             output.decimal(sequence)
             output.growAttribute(head: head, SpanAttribute.messageID, textCount: output.count &- text)
         }

@@ -23,6 +23,26 @@ public struct AdminSources: Sendable {
     }
 }
 
+extension AdminSources {
+    /// The trace with this id.
+    func trace(_ text: String) throws(GatewayProblem) -> TraceView {
+        guard let id = TraceID(parsing: text) else {
+            throw .badQuery("a trace id has 32 hexadecimal digits and is not all zeros")
+        }
+        guard let trace = try kept().trace(id) else {
+            throw .notFound(
+                "nothing is kept of this trace: it was not sampled, has given way to newer ones, or passed elsewhere")
+        }
+        return trace
+    }
+
+    /// The traces that are kept in memory.
+    func kept() throws(GatewayProblem) -> RecentTraces {
+        guard let traces else { throw .notFound("recent traces are not kept; set traces.keep_spans above 0") }
+        return traces
+    }
+}
+
 /// `/api/v1`: recent traces, and messages as they pass. These read and never change anything; what gives orders is in
 /// `GuardRoutes`.
 struct AdminRoutes: Sendable {
@@ -43,26 +63,10 @@ struct AdminRoutes: Sendable {
         let query = try AdminQuery(request, known: ["destination", "limit"])
         let limit = try query.number("limit", in: 1...Self.tracesMax, default: 20)
         let destination = try query.glob("destination")
-        return Self.json(TraceList(traces: try kept().list(limit: limit, destination: destination)))
+        return Self.json(TraceList(traces: try sources.kept().list(limit: limit, destination: destination)))
     }
 
-    private func trace(_ text: String) throws -> Response {
-        guard let id = TraceID(parsing: text) else {
-            throw GatewayProblem.badQuery("a trace id has 32 hexadecimal digits and is not all zeros")
-        }
-        guard let trace = try kept().trace(id) else {
-            throw GatewayProblem.notFound(
-                "nothing is kept of this trace: it was not sampled, has given way to newer ones, or passed elsewhere")
-        }
-        return Self.json(trace)
-    }
-
-    private func kept() throws(GatewayProblem) -> RecentTraces {
-        guard let traces = sources.traces else {
-            throw .notFound("recent traces are not kept; set traces.keep_spans above 0")
-        }
-        return traces
-    }
+    private func trace(_ text: String) throws -> Response { Self.json(try sources.trace(text)) }
 
     private func tap(_ request: Request) throws -> Response {
         let query = try AdminQuery(

@@ -25,7 +25,10 @@ struct GatewayRoutes: Sendable {
             let state = readiness.state
             return Self.text(state.text, state == .ready ? .ok : .serviceUnavailable)
         }
-        if let admin { AdminRoutes(sources: admin, readiness: readiness).add(to: router) }
+        if let admin {
+            AdminRoutes(sources: admin, readiness: readiness).add(to: router)
+            TracePages(sources: admin).add(to: router)
+        }
         return router
     }
 

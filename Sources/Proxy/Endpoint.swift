@@ -7,6 +7,8 @@ public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
     case tcp(host: String, port: Int)
     /// `path` is 1...107 bytes: what fits into `sockaddr_un` with its closing zero.
     case unix(path: String)
+    /// The event log in this process; only to connect to.
+    case embedded
 
     /// The address that a server socket was really given; nil for a unix socket, which has the path it asked for.
     public init?(bound address: SocketAddress?) {
@@ -19,6 +21,7 @@ public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unix(let path): "unix:\(path)"
+        case .embedded: "embedded"
         }
     }
 }
@@ -27,6 +30,8 @@ public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
 public enum ProxyEvent: Sendable {
     case sessionOpaque(listener: String, client: String, reason: String)
     case upstreamUnreachable(listener: String, upstream: String, reason: String)
+    /// Another server of the same cluster took a client instead of the configured upstream.
+    case upstreamReplaced(listener: String, upstream: String, standIn: String, reason: String)
     /// A connection ended while the client waited for replies.
     case upstreamLost(listener: String, upstream: String)
     /// A TLS handshake failed; `peer` is the client's address or the upstream's.

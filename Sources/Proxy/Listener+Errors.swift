@@ -5,6 +5,7 @@ import NIOPosix
 /// What the operating system's refusals are called, for people and for labels.
 extension Listener {
     var connectionRefusedCode: Int32 { ECONNREFUSED }
+    var addressNotAvailableCode: Int32 { EADDRNOTAVAIL }
 
     /// Removes a socket file. A connection to a plain file is refused too, but such a file is somebody's data.
     func unlinkSocket(_ path: String) -> Bool {

@@ -13,22 +13,30 @@ public struct ListenerSettings: Sendable {
     public var upstream: Endpoint
     /// How long a connection to the upstream may take to open.
     public var connectTimeoutMilliseconds: Int
+    /// For how long a new connection tries again to reach an upstream that refuses it; 0 tries once.
+    public var connectPatienceMilliseconds: Int
     /// What encrypts the sides that `profile.tls` names.
     public var tls: TLSContexts?
     /// Whether servers that the upstream names stand in for it when it cannot be reached.
     public var followsCluster: Bool
+    /// Opens a connection to the embedded log, where the upstream is that: the end that speaks for the client, which
+    /// reads nothing before it is told to.
+    public var embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)?
 
     /// Without TLS and stand-ins, unless they are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
-        tls: TLSContexts? = nil, followsCluster: Bool = false
+        connectPatienceMilliseconds: Int = 0, tls: TLSContexts? = nil, followsCluster: Bool = false,
+        embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil
     ) {
         self.profile = profile
         self.listen = listen
         self.upstream = upstream
         self.connectTimeoutMilliseconds = connectTimeoutMilliseconds
+        self.connectPatienceMilliseconds = connectPatienceMilliseconds
         self.tls = tls
         self.followsCluster = followsCluster
+        self.embedded = embedded
     }
 }
 
@@ -82,6 +90,8 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             return try await bootstrap.bind(host: host, port: port).get()
         case .unix(let path):
             return try await bootstrap.bind(unixDomainSocketPath: path).get()
+        case .embedded:
+            throw IOError(errnoCode: addressNotAvailableCode, reason: "bind")
         }
     }
 
@@ -109,29 +119,49 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
         client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
         return connectGuarded(worker, client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
+            if let error = upstream.configuredError {
+                self.tellReplacement(by: upstream.endpoint, error, bound.value.metrics)
+            }
             try self.join(client, peer, upstream, bound.value.worker, bound.value.metrics)
         }.flatMapErrorThrowing { error in
             try self.refuse(client, error, bound.value.metrics)
         }
     }
 
+    /// A connection to a server, and why it is not the configured one.
+    struct Upstream: Sendable {
+        var channel: any Channel
+        var endpoint: Endpoint
+        var configuredError: (any Error)?
+        /// The guard's leave, which somebody has to tell how the connection does.
+        var permit: ConnectionPermit?
+    }
+
     /// The configured upstream, or the first of its stand-ins that answers. If none does, the error is the configured
     /// one's.
-    func connectToAny(on loop: any EventLoop) -> EventLoopFuture<(any Channel, Endpoint)> {
+    func connectToAny(on loop: any EventLoop) -> EventLoopFuture<Upstream> {
         let configured = settings.upstream
-        return connect(to: configured, on: loop).map { ($0, configured) }.flatMapError { error in
-            let standIns = self.upstreams.standIns(most: Self.standInsTried)
-            var tried: EventLoopFuture<(any Channel, Endpoint)> = loop.makeFailedFuture(error)
-            for endpoint in standIns {
-                tried = tried.flatMapError { _ in
-                    self.connect(to: endpoint, on: loop).map { channel in
-                        self.upstreams.answered(endpoint)
-                        return (channel, endpoint)
+        return connect(to: configured, on: loop).map { Upstream(channel: $0, endpoint: configured) }
+            .flatMapError { error in
+                var tried: EventLoopFuture<Upstream> = loop.makeFailedFuture(error)
+                for endpoint in self.upstreams.standIns(most: Self.standInsTried) {
+                    tried = tried.flatMapError { _ in
+                        self.connect(to: endpoint, on: loop).map { channel in
+                            self.upstreams.answered(endpoint)
+                            return Upstream(channel: channel, endpoint: endpoint, configuredError: error)
+                        }
                     }
                 }
+                return tried.flatMapErrorThrowing { _ in throw error }
             }
-            return tried.flatMapErrorThrowing { _ in throw error }
-        }
+    }
+
+    private func tellReplacement(by endpoint: Endpoint, _ error: any Error, _ metrics: ListenerMetrics) {
+        metrics.upstreamFailed(Self.failure(error))
+        report(
+            .upstreamReplaced(
+                listener: settings.profile.name, upstream: settings.upstream.description,
+                standIn: endpoint.description, reason: Self.reason(error)))
     }
 
     /// A client gives up after a few seconds, and unreachable addresses take their time.
@@ -147,12 +177,14 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             return bootstrap.channelOption(.tcpOption(.tcp_nodelay), value: 1).connect(host: host, port: port)
         case .unix(let path):
             return bootstrap.connect(unixDomainSocketPath: path)
+        case .embedded:
+            return settings.embedded?(loop)
+                ?? loop.makeFailedFuture(IOError(errnoCode: connectionRefusedCode, reason: "connect"))
         }
     }
 
     private func join(
-        _ client: any Channel, _ peer: ClientPeer, _ upstream: (channel: any Channel, endpoint: Endpoint),
-        _ worker: Worker, _ metrics: ListenerMetrics
+        _ client: any Channel, _ peer: ClientPeer, _ upstream: Upstream, _ worker: Worker, _ metrics: ListenerMetrics
     ) throws {
         let profile = settings.profile
         let upstreamName = upstream.endpoint.description
@@ -175,8 +207,10 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             try attach(relay, .upstream, to: upstream.channel, profile.tls.upstream, tls)
         } catch {
             upstream.channel.close(promise: nil)
+            if let permit = upstream.permit { worker.lane.connected(permit, profile, .opened) }
             throw error
         }
+        if let permit = upstream.permit { relay.take(permit, profile) }
         try attach(relay, .client, to: client, profile.tls.client, tls)
         worker.add(relay)
         let bound = NIOLoopBound(relay, eventLoop: client.eventLoop)
@@ -212,22 +246,22 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     private static func name(_ client: any Channel) -> String { client.remoteAddress.map { "\($0)" } ?? "unknown" }
 
     private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
-        let answer: ByteBuffer
+        let answer: any RefusalMachine
         if let refusal = error as? ConnectionRefusal {
-            answer = Machine.refusal(refusal.text)
+            answer = Machine.refusing(refusal.text)
         } else {
             metrics.upstreamFailed(Self.failure(error))
             let reason = Self.reason(error)
             report(
                 .upstreamUnreachable(
                     listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
-            answer = Machine.refusal("upstream \(settings.upstream) is not reachable: \(reason)")
+            answer = Machine.refusing("upstream \(settings.upstream) is not reachable: \(reason)")
         }
         if settings.profile.tls.client == .firstByte {
             try relayTLS(clientName: Self.name(client), settings.upstream)?
                 .addHandler(to: client.pipeline.syncOperations, .client)
         }
         try client.pipeline.syncOperations.addHandler(
-            RefusalHandler(answer: answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
+            RefusalHandler(answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
     }
 }

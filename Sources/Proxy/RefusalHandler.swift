@@ -1,4 +1,5 @@
 import NIOCore
+import Pipeline
 
 /// Tells a client in its own protocol that there is no upstream, and lets it go.
 ///
@@ -10,32 +11,34 @@ final class RefusalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let answer: ByteBuffer
+    private var machine: any RefusalMachine
     private let patience: TimeAmount
     private let waitsForQuestion: Bool
     private var hasAnswered = false
 
-    init(answer: ByteBuffer, waitsForQuestion: Bool = true, patience: TimeAmount = .seconds(5)) {
-        self.answer = answer
+    init(_ machine: any RefusalMachine, waitsForQuestion: Bool = true, patience: TimeAmount = .seconds(5)) {
+        self.machine = machine
         self.waitsForQuestion = waitsForQuestion
         self.patience = patience
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
         context.channel.close(afterAtMost: patience)
-        if context.channel.isActive, !waitsForQuestion { refuse(context) }
+        if context.channel.isActive, !waitsForQuestion { answer(ByteBuffer(), context) }
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if !waitsForQuestion { refuse(context) }
+        if !waitsForQuestion { answer(ByteBuffer(), context) }
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) { refuse(context) }
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) { answer(unwrapInboundIn(data), context) }
 
-    private func refuse(_ context: ChannelHandlerContext) {
+    private func answer(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         guard !hasAnswered else { return }
+        let (answer, isLast) = machine.answer(bytes)
+        if let answer { context.writeAndFlush(wrapOutboundOut(answer), promise: nil) }
+        guard isLast else { return }
         hasAnswered = true
-        context.writeAndFlush(wrapOutboundOut(answer), promise: nil)
         context.close(mode: .output, promise: nil)
     }
 

@@ -67,7 +67,7 @@ extension Relay {
         guard let context = contexts.client else { return }
         detach(.client)
         let refusal = RefusalHandler(
-            answer: Machine.refusal(reason), waitsForQuestion: !Machine.upstreamSpeaksFirst)
+            Machine.refusing(reason), waitsForQuestion: !Machine.upstreamSpeaksFirst)
         let pipeline = context.pipeline.syncOperations
         try? pipeline.addHandler(refusal, position: .after(context.handler))
         pipeline.removeHandler(context: context, promise: nil)

@@ -1,5 +1,4 @@
 import NIOCore
-import NIOTLS
 import Pipeline
 import Telemetry
 
@@ -47,6 +46,12 @@ final class Relay<Machine: SessionMachine> {
         case .upstream: contexts.upstream = context
         }
         if handshakes.isUnderWay(side) { limitHandshake(side) }
+    }
+
+    /// The upstream's guard waits for word of this connection. An open connection is no proof of a working broker, so a
+    /// machine that can tells it after the first reply.
+    func take(_ permit: ConnectionPermit, _ listener: ListenerProfile) {
+        if !machine.take(permit, at: SystemClock.now()) { worker.lane.connected(permit, listener, .opened) }
     }
 
     /// The client can be written to: now the upstream may speak.
@@ -173,12 +178,11 @@ final class Relay<Machine: SessionMachine> {
             return
         }
         let now = SystemClock.now()
-        let wasIdle = machine.isIdle
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch state.finished(side) {
         case .finishOther:
-            if side == .upstream, !wasIdle { machine.upstreamLost(at: now) }
+            if side == .upstream { machine.upstreamLost(at: now) }
             context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
@@ -190,10 +194,8 @@ final class Relay<Machine: SessionMachine> {
         switch state.closed(side) {
         case .closeOther(let isLoss):
             let now = SystemClock.now()
-            if isLoss, !wasIdle {
-                machine.upstreamLost(at: now)
-                onUpstreamLost()
-            }
+            if isLoss { machine.upstreamLost(at: now) }
+            if isLoss, !wasIdle { onUpstreamLost() }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)
@@ -261,56 +263,3 @@ protocol DrainableSession: AnyObject {
 }
 
 extension Relay: DrainableSession {}
-
-/// One side of a relay in a channel's pipeline: hands every event to the relay, decides nothing.
-final class RelayHandler<Machine: SessionMachine>: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
-    private let relay: Relay<Machine>
-    private let side: Side
-
-    init(_ relay: Relay<Machine>, _ side: Side) {
-        self.relay = relay
-        self.side = side
-    }
-
-    func handlerAdded(context: ChannelHandlerContext) {
-        relay.attach(context, side)
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        if side == .client { relay.clientBecameActive() }
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        relay.received(unwrapInboundIn(data), from: side)
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
-        relay.readComplete(side)
-    }
-
-    func read(context: ChannelHandlerContext) {
-        if relay.mayRead(side) { context.read() }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable { relay.becameWritable(side) }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? ChannelEvent, event == .inputClosed { relay.finished(side) }
-        if case .handshakeCompleted = event as? TLSUserEvent { relay.handshakeCompleted(side) }
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        relay.closed(side)
-    }
-
-    /// A reset, mostly. The channel closes by itself, and `channelInactive` does the rest.
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        relay.failed(side, error)
-    }
-}

@@ -101,8 +101,9 @@ public struct TLSContexts: Sendable {
     }
 
     private static func isAddress(_ host: String) -> Bool {
-        var four = in_addr()
-        var six = in6_addr()
-        return inet_pton(AF_INET, host, &four) == 1 || inet_pton(AF_INET6, host, &six) == 1
+        // Room for an IPv6 address, the larger of the two.
+        withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { room in
+            inet_pton(AF_INET, host, room.baseAddress) == 1 || inet_pton(AF_INET6, host, room.baseAddress) == 1
+        }
     }
 }

@@ -1,3 +1,4 @@
+import EventLog
 import Gateway
 import Logging
 import NIOCore
@@ -15,19 +16,22 @@ final class ProxyService: Service {
     private let registry: MetricsRegistry
     private let readiness: Readiness
     private let logger: Logger
+    /// What listeners with an embedded upstream connect to; nil when there is none.
+    private let log: EmbeddedRedis?
     /// Resolved with the address of the HTTP server, or nil if there is none: the block that is printed names it.
     private let gatewayAddress: AsyncStream<String?>
     private let gatewayAddressSink: AsyncStream<String?>.Continuation
 
     init(
         configuration: SidecarConfiguration, shared: Lane.SharedState, registry: MetricsRegistry,
-        readiness: Readiness, logger: Logger
+        readiness: Readiness, logger: Logger, log: EmbeddedRedis? = nil
     ) {
         self.configuration = configuration
         self.shared = shared
         self.registry = registry
         self.readiness = readiness
         self.logger = logger
+        self.log = log
         (gatewayAddress, gatewayAddressSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
     }
 
@@ -78,11 +82,15 @@ final class ProxyService: Service {
         _ listener: ListenerConfiguration, _ profile: ListenerProfile, _ group: MultiThreadedEventLoopGroup,
         _ workers: WorkerSet
     ) async throws -> any Channel {
+        var embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)?
+        if let log { embedded = { loop in log.connect(on: loop) } }
         let settings = ListenerSettings(
             profile: profile, listen: listener.listen, upstream: listener.upstream,
             connectTimeoutMilliseconds: configuration.limits.connectTimeoutMilliseconds,
+            connectPatienceMilliseconds: configuration.resilience.connectPatienceMilliseconds,
             tls: try listener.tls.settings.map { try TLSContexts($0) },
-            followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on)
+            followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on,
+            embedded: embedded)
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
         switch listener.busProtocol {
         case .redis:
@@ -93,14 +101,9 @@ final class ProxyService: Service {
     }
 
     private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
-        let broker =
-            switch listener.upstream {
-            case .tcp(let host, let port): BrokerAddress(server: host, port: port)
-            case .unix(let path): BrokerAddress(server: path, port: 0)
-            }
-        return ListenerProfile(
+        ListenerProfile(
             number: UInt32(number), name: listener.name, service: configuration.service,
-            system: listener.busProtocol.rawValue, broker: broker, inject: listener.context.inject,
+            system: listener.busProtocol.rawValue, broker: listener.broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options)
@@ -138,5 +141,16 @@ final class ProxyService: Service {
         }
         lines.append("ready")
         StandardOutput.print(lines.joined(separator: "\n"))
+    }
+}
+
+extension ListenerConfiguration {
+    /// How spans call the upstream.
+    var broker: BrokerAddress {
+        switch upstream {
+        case .tcp(let host, let port): BrokerAddress(server: host, port: port)
+        case .unix(let path): BrokerAddress(server: path, port: 0)
+        case .embedded: BrokerAddress(server: "embedded", port: 0)
+        }
     }
 }

@@ -1,3 +1,4 @@
+import EventLog
 import Export
 import Gateway
 import GuardStore
@@ -41,8 +42,12 @@ public enum Topology {
         let provisional =
             keepsByRule(configuration, otel)
             ? ProvisionalRing(capacity: configuration.sampling.ring, rules: configuration.sampling.always) : nil
-        let board = guardBoard(configuration, logger)
+        let wantsSpans = otel.sampler != .alwaysOff
+        let board = guardBoard(
+            configuration, logger,
+            audit: wantsSpans ? auditSpans(configuration, catalog, traces ?? exporter.queue) : nil)
         board?.register(in: registry)
+        board?.store?.register(in: registry)
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -59,9 +64,13 @@ public enum Topology {
         ProcessStatistics().register(in: registry)
 
         let readiness = Readiness()
+        let usesLog = configuration.listeners.contains { $0.upstream == .embedded }
+        let log = try usesLog ? EventLogService(dataDirectory: configuration.dataDirectory) : nil
         let proxy = ProxyService(
-            configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger)
+            configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger,
+            log: log?.redis)
         var services: [any Service] = [exporter]
+        if let log { services.append(log) }
         let admin = AdminSources(
             traces: traces, tap: shared.tap,
             text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)),
@@ -80,13 +89,23 @@ public enum Topology {
     }
 
     /// The guards of the process; nil when there are to be none.
-    private static func guardBoard(_ configuration: SidecarConfiguration, _ logger: Logger) -> GuardBoard? {
+    private static func guardBoard(
+        _ configuration: SidecarConfiguration, _ logger: Logger, audit: AuditSpans?
+    ) -> GuardBoard? {
         guard let policy = configuration.resilience.policy else { return nil }
         let table = GuardTable(
             capacity: configuration.resilience.guards, callTimeoutNanoseconds: policy.timeoutNanoseconds,
             bulkhead: configuration.resilience.bulkhead)
         let store = ThresholdStore(directory: configuration.dataDirectory) { logger.log($0) }
-        return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store)
+        return GuardBoard(table: table, policy: policy, store: policy.mode == .fixed ? nil : store, audit: audit)
+    }
+
+    private static func auditSpans(
+        _ configuration: SidecarConfiguration, _ catalog: SpanCatalog, _ sink: any SpanSink
+    ) -> AuditSpans {
+        AuditSpans(
+            catalog: catalog, sink: sink, service: configuration.service,
+            listeners: configuration.listeners.map { ($0.busProtocol.rawValue, $0.broker) })
     }
 
     /// Keeps spans on their way to the exporter; nil when nobody could read them, or nobody wants to.

@@ -3,15 +3,13 @@ import Console
 import Foundation
 import Telemetry
 
-/// Which sidecar to ask, and how to show what it says.
-struct AdminOptions: ParsableArguments {
+/// Which sidecar to ask.
+struct AdminAddressOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The HTTP address of the running sidecar (also TACHO_HTTP_LISTEN; default 127.0.0.1:9464).",
             valueName: "host:port"))
     var http: String?
-
-    @OptionGroup var format: OutputOptions
 
     func validate() throws {
         do throws(AdminError) {
@@ -24,9 +22,20 @@ struct AdminOptions: ParsableArguments {
     func client() throws(AdminError) -> AdminClient {
         AdminClient(try AdminAddress(http, environment: ProcessInfo.processInfo.environment))
     }
+}
+
+/// Which sidecar to ask, and how to show what it says.
+struct AdminOptions: ParsableArguments {
+    @OptionGroup var address: AdminAddressOptions
+
+    @OptionGroup var format: OutputOptions
+
+    func client() throws(AdminError) -> AdminClient { try address.client() }
+
+    var view: AdminView { Self.view }
 
     /// Colours only where somebody looks, and never against NO_COLOR (no-color.org).
-    var view: AdminView {
+    static var view: AdminView {
         let environment = ProcessInfo.processInfo.environment
         let isRefused = environment["NO_COLOR"]?.isEmpty == false || environment["TERM"] == "dumb"
         return AdminView(isatty(STDOUT_FILENO) == 1 && !isRefused ? .coloured : .plain)

@@ -9,7 +9,8 @@ struct ConfigurationOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Proxy a Redis: HOST:PORT, PORT or unix:PATH to listen on and to connect to. Repeatable.",
+            "Proxy a Redis: HOST:PORT, PORT or unix:PATH to listen on and to connect to, or embedded for the event log of "
+                + "this process. Repeatable.",
             valueName: "listen=upstream"))
     var redis: [String] = []
 

@@ -12,8 +12,9 @@ struct Tacho: AsyncParsableCommand {
         version: TachographVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, BreakersCommand.self,
-            ThresholdsCommand.self, DetectCommand.self, LabCommand.self,
-            VersionCommand.self, ConfigReferenceCommand.self,
+            ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self, DetectCommand.self,
+            LabCommand.self, VersionCommand.self,
+            ConfigReferenceCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

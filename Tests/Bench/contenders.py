@@ -20,9 +20,9 @@ defaults
     timeout connect 5s
     timeout client 60s
     timeout server 60s
-listen redis
+listen bus
     bind 127.0.0.1:{listen}
-    server redis 127.0.0.1:{upstream}
+    server bus 127.0.0.1:{upstream}
 """
 
 
@@ -106,6 +106,16 @@ class Stage:
         command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         return self.start("direct", command, port)
 
+    def nats(self) -> Running:
+        """A NATS server with JetStream below the scratch directory."""
+        port, http_port = free_port(), free_port()
+        configuration = self.scratch / "nats.conf"
+        configuration.write_text(
+            f'listen: 127.0.0.1:{port}\nhttp: 127.0.0.1:{http_port}\n'
+            f'jetstream {{ store_dir: "{self.scratch / "jetstream"}" }}\n'
+        )
+        return self.start("direct", ["nats-server", "-c", configuration], port)
+
     def haproxy(self, upstream: int) -> Running:
         """HAProxy in TCP mode on one thread, without logs."""
         port = free_port()
@@ -118,11 +128,13 @@ class Stage:
         port = free_port()
         return self.start("sink", [binary, port], port)
 
-    def tacho(self, name: str, binary: Path, upstream: int, collector: int, environment: dict[str, str]) -> Running:
-        """A sidecar in front of Redis that exports to the sink, with the given environment on top."""
+    def tacho(
+        self, name: str, binary: Path, protocol: str, upstream: int, collector: int, environment: dict[str, str]
+    ) -> Running:
+        """A sidecar in front of the server that exports to the sink, with the given environment on top."""
         port, http_port = free_port(), free_port()
         command = [
-            binary, "run", "--redis", f"127.0.0.1:{port}=127.0.0.1:{upstream}", "--http", f"127.0.0.1:{http_port}",
+            binary, "run", f"--{protocol}", f"127.0.0.1:{port}=127.0.0.1:{upstream}", "--http", f"127.0.0.1:{http_port}",
             "--otlp", f"http://127.0.0.1:{collector}", "--service", "bench", "--data", self.scratch / f"data-{port}",
         ]  # fmt: skip
         return self.start(name, command, port, http_port, environment)

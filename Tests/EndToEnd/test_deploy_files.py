@@ -131,6 +131,12 @@ def expressions(dashboard: dict) -> list[str]:
     return [target["expr"] for panel in queried_panels(dashboard) for target in panel["targets"]]
 
 
+def test_dashboards_are_those_that_their_source_declares():
+    result = subprocess.run(
+        [sys.executable, str(GRAFANA / "generate.py"), "--check"], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+
+
 def test_every_dashboard_has_its_own_uid():
     assert dashboards
     uids = [json.loads(path.read_text())["uid"] for path in dashboards]

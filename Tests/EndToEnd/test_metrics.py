@@ -1,15 +1,13 @@
 """What /metrics says: formats, counts, exemplars, and the two health pages."""
 
-import json
 import shutil
 import subprocess
 import threading
 import urllib.parse
-import urllib.request
 
 import pytest
 
-from harness import free_port, wait_for
+from harness import Prometheus, wait_for
 
 STREAM, GROUP = "orders", "workers"
 
@@ -137,38 +135,16 @@ def test_a_prometheus_scrapes_it(traffic, world, tacho, tmp_path):
     """A real server, with its own parser and its own opinion of a target that is up."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
-    port = free_port()
-    config = tmp_path / "prometheus.yml"
-    config.write_text(f"global: {{scrape_interval: 1s}}\nscrape_configs:\n- job_name: tacho\n  static_configs:\n"
-                      f"  - targets: ['{tacho.http}']\n")
-    with open(tmp_path / "prometheus.log", "wb") as log:
-        server = subprocess.Popen(
-            ["prometheus", f"--config.file={config}", f"--web.listen-address=127.0.0.1:{port}",
-             f"--storage.tsdb.path={tmp_path / 'tsdb'}", "--enable-feature=exemplar-storage"], stdout=log, stderr=log)
-
-    def ask(path, **query):
-        url = f"http://127.0.0.1:{port}/api/v1/{path}?{urllib.parse.urlencode(query)}"
-        try:
-            with urllib.request.urlopen(url, timeout=5) as response:
-                return json.load(response)["data"]
-        except OSError:
-            return None
-
-    try:
-        def found():
-            data = ask("query", query="messaging_client_sent_messages_total")
-            return data and data["result"]
-
-        results = wait_for(found, timeout=40, what="prometheus to have scraped")
-        assert {each["metric"]["messaging_destination_name"] for each in results} >= {STREAM}
-        [up] = ask("query", query="up")["result"]
-        assert up["value"][1] == "1"
-        seconds = results[0]["value"][0]
-        exemplars = ask("query_exemplars", query="tacho_queue_seconds_bucket", start=seconds - 600, end=seconds + 60)
-        assert exemplars and exemplars[0]["exemplars"][0]["labels"]["trace_id"]
-    finally:
-        server.terminate()
-        server.wait(15)
+    prometheus = world.keep(Prometheus(tmp_path / "prometheus", [tacho.http])).start()
+    results = wait_for(lambda: prometheus.query("messaging_client_sent_messages_total"), timeout=40,
+                       what="prometheus to have scraped")
+    assert {each["metric"]["messaging_destination_name"] for each in results} >= {STREAM}
+    [up] = prometheus.query("up")
+    assert up["value"][1] == "1"
+    seconds = results[0]["value"][0]
+    exemplars = prometheus.ask(
+        "query_exemplars", query="tacho_queue_seconds_bucket", start=seconds - 600, end=seconds + 60)
+    assert exemplars and exemplars[0]["exemplars"][0]["labels"]["trace_id"]
 
 
 def test_destinations_are_capped(world, redis_server, receiver):

@@ -1,9 +1,13 @@
 """Secrets pass through and leave no trace: not in logs, spans, metrics or what the program says."""
 
+import os
+
+import nkeys
 import pytest
 import redis
+from nats.errors import Error as NatsError
 
-from harness import RawClient, command
+from harness import NatsApp, RawClient, RawNats, command, run
 
 SECRET = "hunter2-QvZr81-secret"
 WRONG = "wrong-Kp55x-secret"
@@ -19,8 +23,8 @@ def direct(redis_server):
     return redis_server.client(password=SECRET)
 
 
-def assert_nowhere(tacho, receiver, *secrets):
-    receiver.wait_for_names("xadd last")
+def assert_nowhere(tacho, receiver, *secrets, last="xadd last"):
+    receiver.wait_for_names(last)
     told = {"log": tacho.logs(), "output": tacho.output(), "metrics": tacho.metrics().text,
             "openmetrics": tacho.openmetrics().text, "spans": receiver.raw().decode("latin-1")}
     for secret in secrets:
@@ -130,3 +134,75 @@ def test_a_direct_connection_says_the_same(redis_server, tacho):
     for words in (["PING"], ["AUTH", WRONG], ["AUTH", "a", "b", "c"], ["HELLO", "3"], ["ACL", "WHOAMI"]):
         with RawClient(redis_server.address) as direct, tacho.raw() as raw:
             assert raw.call(*words) == direct.call(*words)
+
+
+# NATS
+
+USER_SEED = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+OTHER_SEED = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+USER_KEY = nkeys.from_seed(bytearray(USER_SEED)).public_key.decode()
+
+
+async def publish_last(target, **options):
+    app = await NatsApp.connect(target, **options)
+    await app.publish("last", b"x")
+    await app.flush()
+
+
+@pytest.mark.parametrize(("settings", "right", "wrong"), [
+    (f"authorization {{ user: alice, password: {SECRET} }}", {"user": "alice", "password": SECRET},
+     {"user": "alice", "password": WRONG}),
+    (f"authorization {{ token: {SECRET} }}", {"token": SECRET}, {"token": WRONG}),
+    (f"authorization {{ users: [ {{ nkey: {USER_KEY} }} ] }}", {"nkeys_seed_str": USER_SEED.decode()},
+     {"nkeys_seed_str": OTHER_SEED.decode()}),
+], ids=["password", "token", "nkey"])
+def test_nats_credentials_right_and_wrong(world, receiver, settings, right, wrong):
+    tacho = world.tacho(world.nats(settings), receiver)
+    with pytest.raises(NatsError):
+        run(publish_last(tacho, **wrong))
+    run(publish_last(tacho, **right))
+    others = [nkeys.from_seed(bytearray(OTHER_SEED)).public_key.decode()] if "nkey" in settings else []
+    assert_nowhere(tacho, receiver, SECRET, WRONG, USER_SEED.decode(), OTHER_SEED.decode(), USER_KEY, *others,
+                   last="publish last")
+
+
+def test_nats_signatures_tokens_and_seeds_in_any_place(world, receiver):
+    """Also where they do not belong, and in sessions that are given up."""
+    secret = "sUAM-nats-secret-41x"
+    tacho = world.tacho(world.nats(), receiver)
+    fields = {"auth_token": secret, "user": secret, "pass": secret, "jwt": secret, "nkey": secret, "sig": secret,
+              "proxy_sig": secret}
+    with RawNats(tacho).connect(**fields) as raw:
+        raw.send(f"SUB {secret} {secret}\r\nUNSUB {secret}\r\n".encode())
+        raw.ping()
+        raw.publish("last", secret.encode(), header=f"NATS/1.0\r\nAuthorization: {secret}\r\n\r\n".encode())
+        raw.ping()
+    for garbage in (f"CONNECT {{{secret}\r\n", f"NONSENSE {secret}\r\n", f"PUB {secret} x\r\n"):
+        with RawNats(tacho) as raw:
+            raw.send(garbage.encode())
+            raw.half_close()
+            raw.rest()
+    assert_nowhere(tacho, receiver, secret, last="publish last")
+
+
+def test_the_server_is_not_quoted(world, receiver):
+    """Errors of the server may repeat what a client has sent."""
+    tacho = world.tacho(world.nats("authorization { users: [ { user: a, password: b, permissions: "
+                                   '{ publish: "last" } } ] }'), receiver)
+    with RawNats(tacho).connect(user="a", **{"pass": "b"}) as raw:
+        raw.publish("private-subject-93x", b"x")
+        assert b"private-subject-93x" in raw.line()
+        raw.publish("last", b"x")
+        raw.ping()
+    receiver.wait_for_names("publish last")
+    assert "private-subject-93x" not in tacho.logs()
+
+
+def test_keys_of_tls_stay_in_their_files(world, receiver, nats):
+    authority = world.authority()
+    certificate = authority.issue("sidecar")
+    tacho = world.tacho(nats, receiver, options={"tls": {"listen": {
+        "mode": "on", "certificate": str(certificate.certificate), "key": str(certificate.key)}}})
+    run(publish_last(tacho, tls=certificate.client_context()))
+    body = certificate.key.read_text().splitlines()[1]
+    assert_nowhere(tacho, receiver, body, last="publish last")

@@ -88,7 +88,7 @@ struct OTLPFullEncoder {
         _ link: SpanLink, _ tree: inout OTLPTree
     ) -> UnsafeMutablePointer<Opentelemetry__Proto__Trace__V1__Span__Link> {
         var pairs: [(key: String, value: AttributeValue)] = []
-        if link.messageID != .none { pairs.append(("messaging.message.id", .string("\(link.messageID)"))) }
+        if link.messageID.isShown { pairs.append(("messaging.message.id", .string("\(link.messageID)"))) }
         if link.queueNanoseconds != .min {
             pairs.append(("tacho.queue.seconds", .double(Double(link.queueNanoseconds) / 1e9)))
         }
@@ -160,6 +160,13 @@ struct OTLPFullEncoder {
         text("tacho.outcome", record.outcome.text)
         text("tacho.causality", record.causality.rule)
         text("tacho.causality.confidence", record.causality.confidence)
+        if let position = record.detail?.position {
+            text("tacho.stream.name", names.text(of: position.stream))
+            number("tacho.consumer.sequence", Int64(clamping: position.consumerSequence))
+            if position.consumerSequence > 0 {
+                number("tacho.consumer.pending", Int64(clamping: position.pending), atLeast: 0)
+            }
+        }
         return pairs
     }
 }

@@ -1,4 +1,4 @@
-// A libFuzzer target, compiled into one module with Sources/Wire by scripts/fuzz-resp.
+// A libFuzzer target, compiled into one module with Sources/Wire by `scripts/fuzz resp`.
 //
 // Input: one byte of choices (bit 0: replies, bit 1: small limits, bit 2: overwrite what was consumed), one byte that
 // seeds the split points, then the stream. A finding is a trap, a call that breaks the contract of `next`, or a split

@@ -104,7 +104,7 @@ struct AdminRouteTests {
         ),
         (
             "tap?outcome=fine", 400,
-            "outcome: expected one of ok, error, redelivered, unsettled, deleted, evicted, disconnected, unobserved"
+            "outcome: expected one of \(TapOutcome.allCases.map(\.rawValue).joined(separator: ", "))"
         ),
         ("tap?slower_than_milliseconds=-1", 400, "slower_than_milliseconds: expected a number from 0 to 86400000"),
         ("tap?slower_than_milliseconds=nan", 400, "slower_than_milliseconds: expected a number from 0 to 86400000"),

@@ -74,6 +74,7 @@ final class TestClient: Sendable {
         switch endpoint {
         case .tcp(let host, let port): channel = try await bootstrap.connect(host: host, port: port).get()
         case .unix(let path): channel = try await bootstrap.connect(unixDomainSocketPath: path).get()
+        case .embedded: preconditionFailure("nobody listens there")
         }
     }
 

@@ -192,11 +192,15 @@ private final class Tap: ChannelOutboundHandler {
 }
 
 @Suite struct RefusalTests {
-    private func refused() throws -> (EmbeddedChannel, Tap) {
+    private func refused(waitsForQuestion: Bool = true) throws -> (EmbeddedChannel, Tap) {
         let channel = EmbeddedChannel()
         let tap = Tap()
         channel.allowRemoteHalfClosure = true
-        try channel.pipeline.syncOperations.addHandlers([tap, RefusalHandler(answer: ByteBuffer(string: "no\n"))])
+        try channel.pipeline.syncOperations.addHandlers([
+            tap,
+            RefusalHandler(
+                SingleRefusal(answer: ByteBuffer(string: "no\n")), waitsForQuestion: waitsForQuestion),
+        ])
         channel.connect(to: try SocketAddress(unixDomainSocketPath: "/client"), promise: nil)
         return (channel, tap)
     }
@@ -210,6 +214,16 @@ private final class Tap: ChannelOutboundHandler {
         try channel.writeInbound(ByteBuffer(string: "PING\r\n"))
         #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
         #expect(channel.isActive)
+        channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+        #expect(!channel.isActive)
+    }
+
+    @Test func whereTheUpstreamSpeaksFirstTheAnswerComesAtOnce() throws {
+        let (channel, tap) = try refused(waitsForQuestion: false)
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == ByteBuffer(string: "no\n"))
+        #expect(tap.hasFinished)
+        try channel.writeInbound(ByteBuffer(string: "CONNECT {}\r\n"))
+        #expect(try channel.readOutbound(as: ByteBuffer.self) == nil)
         channel.pipeline.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
         #expect(!channel.isActive)
     }

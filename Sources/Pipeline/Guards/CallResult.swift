@@ -15,14 +15,14 @@ enum CallResult: Equatable {
 }
 
 /// A call that was let through: which guards hear how it ended.
-struct GuardTicket {
+struct GuardTicket: Sendable {
     private static let nobody: Int32 = -1
 
     /// The number of the route, or -1.
     private var number = GuardTicket.nobody
     var flags: Flags = []
 
-    struct Flags: OptionSet {
+    struct Flags: OptionSet, Sendable {
         let rawValue: UInt8
 
         /// The call belongs to the upstream's guard too.

@@ -149,6 +149,11 @@ public final class GuardCell: Sendable {
         return sum
     }
 
+    /// What was delivered since the process began; only keys of `receive` have any.
+    public var consumption: Consumption {
+        tallies.withLock { $0 }.reduce(into: Consumption()) { $0.add($1.consumption) }
+    }
+
     /// Calls that were not let through, since the process began.
     public var rejectedCount: UInt64 {
         tallies.withLock { $0 }.reduce(0) { $0 + ($1.read()?.rejected ?? 0) }

@@ -26,6 +26,9 @@ final class GuardTally: Sendable {
         static let probesBegun = 16
         /// Nanoseconds of the last call whose latency says something.
         static let sample = 17
+        static let deliveries = 18
+        static let queueTimes = 19
+        static let queueLogSum = 20
         static let count = 24
     }
 
@@ -66,8 +69,15 @@ final class GuardTally: Sendable {
     /// A call was not let through.
     func rejected() { add(1, Place.rejected) }
 
-    /// A message was delivered again.
-    func redelivered() { add(1, Place.redelivered) }
+    /// Messages were delivered, all of them anew or all of them again. The sums are of those whose time in the queue is
+    /// known. Read a minute at a time, so half of a delivery does no harm.
+    func delivered(_ count: Int, areRedelivered: Bool, queueTimes: Int, queueLogSum: Double) {
+        add(UInt64(count), Place.deliveries)
+        if areRedelivered { add(UInt64(count), Place.redelivered) }
+        guard queueTimes > 0 else { return }
+        add(UInt64(queueTimes), Place.queueTimes)
+        addReal(queueLogSum, Place.queueLogSum)
+    }
 
     /// Counts one answered call. `failure` is nil when the broker did what it was asked, or blamed the client.
     @inline(__always)
@@ -128,7 +138,7 @@ final class GuardTally: Sendable {
                 calls: load(Place.calls), slow: load(Place.slow), logSum: Double(bitPattern: load(Place.logSum)),
                 logSquares: Double(bitPattern: load(Place.logSquares)), mistakes: load(Place.mistakes),
                 probeSuccesses: load(Place.probeSuccesses), probeFailures: load(Place.probeFailures),
-                rejected: load(Place.rejected), redelivered: load(Place.redelivered),
+                rejected: load(Place.rejected),
                 probesBegun: load(Place.probesBegun), sample: load(Place.sample))
             for failure in FailureClass.allCases {
                 totals.failures[Int(failure.rawValue)] = load(Place.failures + Int(failure.rawValue))
@@ -137,6 +147,13 @@ final class GuardTally: Sendable {
             return totals
         }
         return nil
+    }
+
+    /// What was delivered since the process began.
+    var consumption: Consumption {
+        Consumption(
+            deliveries: load(Place.deliveries), redeliveries: load(Place.redelivered),
+            queueTimes: load(Place.queueTimes), queueLogSum: Double(bitPattern: load(Place.queueLogSum)))
     }
 
     /// Calls under way on this lane; the sum over the lanes is what counts.
@@ -163,7 +180,6 @@ struct GuardTotals {
     var probeSuccesses: UInt64 = 0
     var probeFailures: UInt64 = 0
     var rejected: UInt64 = 0
-    var redelivered: UInt64 = 0
     var probesBegun: UInt64 = 0
     /// Nanoseconds of the last call, 0 where it told nothing.
     var sample: UInt64 = 0

@@ -1,46 +1,8 @@
 import Telemetry
 import Wire
 
-/// The fields that carry context in a stream entry, and their form on the wire.
+/// The form on the wire of the fields that carry context in a stream entry.
 enum ContextFields {
-    static func isTraceParent(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 11 && RESPText.matches(bytes, in: name, "traceparent")
-    }
-
-    static func isCorrelation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
-    }
-
-    static func isCausation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 11 && RESPText.matches(bytes, in: name, "causationid")
-    }
-
-    static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
-    }
-
-    /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep
-    /// (W3C, section 3.3.1.5); a longer one is cut.
-    private static let textBytesMax = 512
-
-    static func text(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String {
-        let bounded = range.prefix(textBytesMax)
-        return String(decoding: bounded.map { bytes[$0] }, as: UTF8.self)
-    }
-
-    /// Whether the text is these bytes: neither cut nor repaired.
-    static func isText(_ text: String, _ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard text.utf8.count == range.count else { return false }
-        return zip(text.utf8, range).allSatisfy { $0 == bytes[$1] }
-    }
-
-    /// Whether a tracestate is one that we write: the probability of a root, and nothing else.
-    static func isProbability(_ bytes: Span<UInt8>, _ value: Range<Int>) -> Bool {
-        let longest = 6 + 14
-        return (7...longest).contains(value.count)
-            && RESPText.matches(bytes, in: value.lowerBound..<(value.lowerBound + 6), "ot=th:")
-    }
-
     /// Appends the fields, in the order by which `StreamReplyReader` knows them again: the context, then, if there is
     /// something to state, the tracestate, then, if we give one, the correlation id, then, if it is known, the id of the
     /// cause.
@@ -84,14 +46,22 @@ enum ContextFields {
         }
     }
 
+    /// The id of the cause, as its own bus shows it: a message of another bus has no entry id.
     private static func append(_ causation: MessageID, to bytes: inout [UInt8]) {
-        guard case .streamEntry(let milliseconds, let sequence) = causation else { return }
+        let (first, second): (UInt64, UInt64?)
+        switch causation {
+        case .streamEntry(let milliseconds, let sequence): (first, second) = (milliseconds, sequence)
+        case .sequence(let sequence): (first, second) = (sequence, nil)
+        case .none, .anonymous: return
+        }
         RESPWriter.appendBulk(causationName, to: &bytes)
-        let count = digitCount(milliseconds) + 1 + digitCount(sequence)
+        let count = digitCount(first) + (second.map { 1 + digitCount($0) } ?? 0)
         RESPWriter.appendHeader(type: UInt8(ascii: "$"), count: count, to: &bytes)
-        append(decimal: milliseconds, to: &bytes)
-        bytes.append(UInt8(ascii: "-"))
-        append(decimal: sequence, to: &bytes)
+        append(decimal: first, to: &bytes)
+        if let second {
+            bytes.append(UInt8(ascii: "-"))
+            append(decimal: second, to: &bytes)
+        }
         bytes.append(contentsOf: lineEnd)
     }
 
@@ -135,6 +105,6 @@ extension Injection {
     /// Elements that the command gets more: two for each field.
     var elementCount: Int {
         guard case .add(_, let traceState, let correlation, let causation) = self else { return 0 }
-        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation == .none ? 0 : 2)
+        return 2 + (traceState == nil ? 0 : 2) + (correlation == .none ? 0 : 2) + (causation.isShown ? 2 : 0)
     }
 }

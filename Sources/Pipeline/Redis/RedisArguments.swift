@@ -52,14 +52,14 @@ struct RedisEntryCommand {
             let name = arguments.range(position)
             let value = arguments.range(position + 1)
             bodySize &+= Int64(name.count &+ value.count)
-            if ContextFields.isTraceParent(bytes, name) {
+            if ContextNames.isTraceParent(bytes, name) {
                 hasContextField = true
                 if context == nil { context = TraceContext(parsing: bytes.extracting(value)) }
             } else if correlationFields.contains(bytes, name) {
                 if conversationRange == nil, !value.isEmpty { conversationRange = value }
-            } else if ContextFields.isCausation(bytes, name) {
+            } else if ContextNames.isCausation(bytes, name) {
                 hasCausation = true
-            } else if ContextFields.isTraceState(bytes, name), traceStateRange == nil {
+            } else if ContextNames.isTraceState(bytes, name), traceStateRange == nil {
                 traceStateRange = value
             }
             position += 2
@@ -68,13 +68,13 @@ struct RedisEntryCommand {
 
     /// The application's own correlation id.
     func conversation(_ bytes: Span<UInt8>) -> String? {
-        conversationRange.map { ContextFields.text(bytes, $0) }
+        conversationRange.map { ContextNames.text(bytes, $0) }
     }
 
     /// The tracestate that goes with the context; without a valid context it means nothing (W3C, section 3.3).
     func traceState(_ bytes: Span<UInt8>) -> String? {
         guard context != nil else { return nil }
-        return traceStateRange.flatMap { $0.isEmpty ? nil : ContextFields.text(bytes, $0) }
+        return traceStateRange.flatMap { $0.isEmpty ? nil : ContextNames.text(bytes, $0) }
     }
 
     /// How these fields name a message that may have caused this one: the value of any of them is its id, or its
@@ -104,7 +104,7 @@ struct RedisEntryCommand {
         switch correlation {
         case .none: return false
         case .traceID(let traceID): return traceID.isText(bytes, value)
-        case .text(let text): return ContextFields.isText(text, bytes, value)
+        case .text(let text): return ContextNames.isText(text, bytes, value)
         }
     }
 

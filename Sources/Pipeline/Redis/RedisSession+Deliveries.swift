@@ -113,18 +113,25 @@ extension RedisSession {
         case .message:
             guard tokens.count > start + 3 else { return }
             let channel = lane.destination(bytes, replies.value(tokens[start + 2]))
-            lane.pushed(channel, bodySize: Int64(tokens[start + 3].length), client: client, listener: listener, at: now)
+            pushed(Int64(tokens[start + 3].length), from: channel, at: now)
         case .patternMessage:
             guard tokens.count > start + 4 else { return }
             var channel = lane.destination(bytes, replies.value(tokens[start + 3]))
             channel.template = lane.destination(bytes, replies.value(tokens[start + 2])).name
-            lane.pushed(channel, bodySize: Int64(tokens[start + 4].length), client: client, listener: listener, at: now)
+            pushed(Int64(tokens[start + 4].length), from: channel, at: now)
         case .subscribed(let family), .unsubscribed(let family):
             guard tokens.count > start + 3, let total = RESPText.integer(bytes, in: replies.value(tokens[start + 3]))
             else { return }
             subscriptions.update(family, total: total)
             answerSubscription(family, at: now)
         }
+    }
+
+    /// The payload is the application's: nothing is known of the message but its size.
+    private func pushed(_ bodySize: Int64, from channel: Destination, at now: Instant) {
+        let message = Delivered(
+            messageID: .none, context: nil, conversation: nil, traceState: nil, bodySize: bodySize)
+        lane.pushed(message, from: channel, client: client, listener: listener, at: now)
     }
 
     /// One of the replies to a subscription command has come; the command is answered with the last of them.

@@ -31,8 +31,16 @@ extension RedisSession {
         var position = 0
         /// The command whose frame has just been read waits for a place, and everything behind it with it.
         var hold: Hold?
+        /// The upstream connection, until it is known whether somebody answers there.
+        var connection: Connection?
         /// The client has gone: nothing waits any more.
         var isBypassed = false
+    }
+
+    /// An upstream connection of which the guard has not heard yet.
+    struct Connection {
+        var permit: ConnectionPermit
+        var openedAt: Instant
     }
 
     /// A command that waits for its place.
@@ -169,6 +177,18 @@ extension RedisSession {
         }
     }
 
+    /// A command that is never refused: what comes of it says how the upstream does, unless its replies come at other
+    /// times than others' do.
+    func observation(of command: RedisCommandTable.Number) -> GuardTicket {
+        switch RedisCommandTable.shared.commands[Int(command)].kind {
+        case .plain, .hello, .client, .select, .begin, .execute, .discard, .reset, .inspect, .range:
+            return lane.observe(listener)
+        case .publishEntry, .publishMessage, .read, .readGroup, .claim, .autoClaim, .acknowledge, .delete, .subscribe,
+            .unsubscribe, .monitor, .replicate:
+            return .none
+        }
+    }
+
     // MARK: Our own answers
 
     /// Answers the command at hand ourselves, behind the replies to the commands before it, unless the client has asked
@@ -243,6 +263,13 @@ extension RedisSession {
         }
     }
 
+    /// Tells the guard of the upstream how the connection does, once.
+    mutating func endConnection(as outcome: ConnectionOutcome) {
+        guard let connection = guarding.connection else { return }
+        guarding.connection = nil
+        lane.connected(connection.permit, listener, outcome)
+    }
+
     /// Nobody will know how these calls ended.
     func forget(_ tickets: some Sequence<GuardTicket>) {
         for ticket in tickets { lane.completed(ticket, .unknown, latency: nil, listener) }
@@ -250,8 +277,16 @@ extension RedisSession {
 
     /// Finds the calls whose replies are overdue. They count once, as timeouts; the replies may still come.
     mutating func countOverdue(at now: Instant) {
-        guard lane.isGuarding, !pending.isEmpty else { return }
+        guard lane.isGuarding else { return }
         let limit = lane.callTimeoutNanoseconds
+        if let connection = guarding.connection, now.nanoseconds(since: connection.openedAt) >= limit {
+            // Nobody has asked anything, or what was asked takes its time by design.
+            if pending.head?.mayWait ?? true {
+                endConnection(as: .unknown)
+            } else if let head = pending.head, now.nanoseconds(since: head.startedAt) >= limit {
+                endConnection(as: .timedOut)
+            }
+        }
         while pending.examined < pending.count {
             let entry = pending[pending.examined]
             // Whatever stands behind a command that waits has not begun.

@@ -88,7 +88,7 @@ extension RedisSession {
             if open.messages.count >= Self.settledMax {
                 open.leftOut += 1
             } else if let id = RESPText.entryID(bytes, in: arguments.range(position)) {
-                open.messages.append((milliseconds: id.milliseconds, sequence: id.sequence))
+                open.messages.append(.streamEntry(milliseconds: id.milliseconds, sequence: id.sequence))
             }
             position += 1
         }

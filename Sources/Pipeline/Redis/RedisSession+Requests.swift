@@ -251,7 +251,7 @@ extension RedisSession {
         to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
         as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, mayWait: Bool = false, at now: Instant
     ) {
-        let ticket = guarding.ticket
+        let ticket = guarding.ticket.isNone ? observation(of: command) : guarding.ticket
         guarding.ticket = .none
         noteTransaction(command)
         causality.sent(overlapping: pending.head.map { $0.startedAt != now } ?? false)

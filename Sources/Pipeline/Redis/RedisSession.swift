@@ -72,6 +72,16 @@ public struct RedisSession: SessionMachine {
         ByteBuffer(bytes: RESPWriter.error("ERR tacho: \(reason)"))
     }
 
+    /// Each command with the reason, until one that matters.
+    public static func refusing(_ reason: String) -> any RefusalMachine { RedisRefusal(reason) }
+
+    /// Tells the guard after the first reply: a broker that hangs accepts connections all the same.
+    public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool {
+        guard lane.isGuarding else { return false }
+        guarding.connection = Connection(permit: permit, openedAt: now)
+        return true
+    }
+
     /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
         if guarding.hold != nil {
@@ -122,6 +132,8 @@ public struct RedisSession: SessionMachine {
 
     /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        endConnection(as: .opened)
+        let wasHolding = guarding.hold != nil
         var buffer = bytes
         let start = replies.join(&buffer)
         guard opaque == nil else { return SessionOutput(toClient: buffer) }
@@ -134,12 +146,19 @@ public struct RedisSession: SessionMachine {
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
         var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
-        if guarding.hold != nil { goOn(&output, at: now) }
+        if wasHolding { goOn(&output, at: now) }
         return output
     }
 
     /// A reply has come, and with it perhaps the place that a held command waits for.
     private mutating func goOn(_ output: inout SessionOutput, at now: Instant) {
+        guard opaque == nil else {
+            // Nothing is looked at any more, so nothing waits.
+            var held = ByteBuffer()
+            _ = requests.join(&held)
+            output.toUpstream = held.readableBytes > 0 ? held : nil
+            return
+        }
         let resumed = resume(at: now)
         output.toUpstream = resumed.toUpstream
         if var answers = resumed.toClient {
@@ -181,6 +200,7 @@ public struct RedisSession: SessionMachine {
 
     /// What waits for a reply has failed, as far as the guards are concerned.
     public mutating func upstreamLost(at now: Instant) {
+        endConnection(as: .failed)
         var tickets = pending.takeTickets()
         for index in transaction.indices {
             tickets.append(transaction[index].entry.ticket)
@@ -191,6 +211,7 @@ public struct RedisSession: SessionMachine {
 
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
+        endConnection(as: .unknown)
         abandon(as: .disconnected, at: now)
         causality.closed()
     }

@@ -82,8 +82,9 @@ struct StreamReplyReader {
         _ splices: inout SpliceList
     ) {
         var message = Delivered(
-            milliseconds: id.milliseconds, sequence: id.sequence, context: nil, conversation: nil, traceState: nil,
-            bodySize: 0)
+            messageID: .streamEntry(milliseconds: id.milliseconds, sequence: id.sequence),
+            storedUnixNanoseconds: Self.nanoseconds(ofMilliseconds: id.milliseconds), context: nil, conversation: nil,
+            traceState: nil, bodySize: 0)
         let end = fields + 1 + tokens[fields].length
         var contextAt: Int?
         var conversation: Range<Int>?
@@ -93,14 +94,14 @@ struct StreamReplyReader {
         while name < end {
             let nameRange = range(name)
             let value = range(name + 1)
-            if message.context == nil, ContextFields.isTraceParent(bytes, nameRange) {
+            if message.context == nil, ContextNames.isTraceParent(bytes, nameRange) {
                 message.context = TraceContext(parsing: bytes.extracting(value))
                 contextAt = name
             } else if conversation == nil, correlationFields.contains(bytes, nameRange), !value.isEmpty {
                 conversation = value
-            } else if traceState == nil, ContextFields.isTraceState(bytes, nameRange), !value.isEmpty {
+            } else if traceState == nil, ContextNames.isTraceState(bytes, nameRange), !value.isEmpty {
                 traceState = value
-            } else if contextAt == nil, ContextFields.isCausation(bytes, nameRange) {
+            } else if contextAt == nil, ContextNames.isCausation(bytes, nameRange) {
                 hasOwnCausation = true
             }
             message.bodySize &+= Int64(nameRange.count &+ value.count)
@@ -119,14 +120,20 @@ struct StreamReplyReader {
             }
         }
         if let traceState, message.context?.isSampled == true {
-            message.traceState = ContextFields.text(bytes, traceState)
+            message.traceState = ContextNames.text(bytes, traceState)
         }
         if let conversation {
-            let text = ContextFields.text(bytes, conversation)
+            let text = ContextNames.text(bytes, conversation)
             message.conversation = text
-            message.conversationIsExact = ContextFields.isText(text, bytes, conversation)
+            message.conversationIsExact = ContextNames.isText(text, bytes, conversation)
         }
         messages.append(message)
+    }
+
+    /// An id may be any number; what is too large for a time is none.
+    private static func nanoseconds(ofMilliseconds milliseconds: UInt64) -> UInt64 {
+        let (product, overflow) = milliseconds.multipliedReportingOverflow(by: 1_000_000)
+        return overflow ? 0 : product
     }
 
     /// What injection has appended to an entry.
@@ -143,18 +150,18 @@ struct StreamReplyReader {
         guard InjectionMark.isPresent(in: context) else { return nil }
         var added = Added()
         var name = fields.lowerBound + 2
-        if name < fields.upperBound, ContextFields.isTraceState(bytes, range(name)),
-            ContextFields.isProbability(bytes, range(name + 1))
+        if name < fields.upperBound, ContextNames.isTraceState(bytes, range(name)),
+            ContextNames.isProbability(bytes, range(name + 1))
         {
             name += 2
         }
         var isInherited = false
-        if name < fields.upperBound, ContextFields.isCorrelation(bytes, range(name)) {
+        if name < fields.upperBound, ContextNames.isCorrelation(bytes, range(name)) {
             added.correlation = name
             isInherited = !context.traceID.isText(bytes, range(name + 1))
             name += 2
         }
-        if name < fields.upperBound, ContextFields.isCausation(bytes, range(name)),
+        if name < fields.upperBound, ContextNames.isCausation(bytes, range(name)),
             RESPText.entryID(bytes, in: range(name + 1)) != nil
         {
             name += 2

@@ -69,6 +69,15 @@ struct Causality {
         isSequential = alone
     }
 
+    /// A message has come without being asked for, or one of several that were. Nothing tells which of those that came
+    /// so the client is working on.
+    mutating func pushed() {
+        read &+= 1
+        readCount = 0
+        isSequential = false
+        unsettled.removeAll(keepingCapacity: true)
+    }
+
     /// A message that somebody has to settle was handed over. Returns who holds it now.
     mutating func leased(_ process: TraceContext, _ id: MessageID, _ correlation: Correlation) -> Holder? {
         guard let client = self.process else { return nil }

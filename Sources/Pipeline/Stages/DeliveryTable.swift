@@ -1,26 +1,22 @@
 public import Telemetry
 
 /// Which delivery: a message of a stream in the hands of a group. Hashes stand for the names so that a key is flat and
-/// stays distinct for destinations beyond the cap of the name table.
+/// stays distinct for destinations beyond the cap of the name table. A message that has no id of its own is known by
+/// what its stream's hash stands for.
 public struct DeliveryKey: Hashable, Sendable {
     /// Hash of the stream, its database and its listener.
     public var stream: UInt64
     /// Hash of the group.
     public var group: UInt64
-    /// First half of the entry id.
-    public var milliseconds: UInt64
-    /// Second half of the entry id.
-    public var sequence: UInt64
+    /// The message, by the broker's own id.
+    public var messageID: MessageID
 
-    /// The delivery of entry `milliseconds-sequence` of a stream to a group.
-    public init(stream: UInt64, group: UInt64, milliseconds: UInt64, sequence: UInt64) {
+    /// The delivery of a message of a stream to a group.
+    public init(stream: UInt64, group: UInt64, messageID: MessageID) {
         self.stream = stream
         self.group = group
-        self.milliseconds = milliseconds
-        self.sequence = sequence
+        self.messageID = messageID
     }
-
-    var messageID: MessageID { .streamEntry(milliseconds: milliseconds, sequence: sequence) }
 }
 
 /// A message that was handed to a consumer and not settled yet: all that its process span will need.
@@ -35,6 +31,8 @@ public struct OpenDelivery: Sendable {
     public var consumer: NameID
     /// The name of the client's connection.
     public var client: NameID
+    /// The pattern by which a subscriber came to it.
+    public var template: NameID = .none
     /// When its bytes were handed on; the start of the process span.
     public var deliveredAt: Instant
     /// What the message carried; `.none` ids when it carried nothing valid.
@@ -43,8 +41,10 @@ public struct OpenDelivery: Sendable {
     public var dwell: SpanID = .none
     /// The process span to be: its id is fixed now, so that what happens meanwhile can name it as parent.
     public var process: TraceContext
-    /// 1 for the first delivery.
+    /// 1 for the first delivery, 0 when deliveries are not counted.
     public var attempt: UInt32
+    /// Where the broker says that it stands.
+    public var position: StreamPosition?
     /// Bytes of all field names and values, without those that were injected.
     public var bodySize: Int64
     /// From publish to delivery; `Int64.min` when unknown.
@@ -140,9 +140,9 @@ struct DeliveryTable: Sendable {
     }
 
     /// Removes the message from every group that holds it.
-    mutating func removeAll(stream: UInt64, milliseconds: UInt64, sequence: UInt64) -> [OpenDelivery] {
+    mutating func removeAll(stream: UInt64, messageID: MessageID) -> [OpenDelivery] {
         (groups[stream] ?? []).compactMap { group in
-            remove(DeliveryKey(stream: stream, group: group, milliseconds: milliseconds, sequence: sequence))
+            remove(DeliveryKey(stream: stream, group: group, messageID: messageID))
         }
     }
 

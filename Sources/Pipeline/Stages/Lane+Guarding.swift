@@ -69,7 +69,8 @@ struct GuardHandle {
             (log, square) = cell.neutralLatency
         }
         tally.count(
-            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure, isMistake: result == .mistake,
+            sample: latency ?? 0, logLatency: log, logSquare: square, isSlow: isSlow, failure: failure,
+            isMistake: result == .mistake,
             probe: probe)
     }
 }
@@ -110,6 +111,15 @@ extension Lane {
         upstream.tally.began()
         ticket.flags.insert(.upstream)
         return .passes(ticket)
+    }
+
+    /// A call that no guard may refuse, but whose end says how the upstream does: signing in, asking for its state.
+    func observe(_ listener: ListenerProfile) -> GuardTicket {
+        guard isGuarding else { return .none }
+        upstreamGuards[Int(listener.number)].tally.began()
+        var ticket = GuardTicket()
+        ticket.flags.insert(.upstream)
+        return ticket
     }
 
     /// Takes a place among the calls under way, for a call that was let through. False when there is none.

@@ -49,10 +49,13 @@ extension Lane {
         var first: SpanLink?
         var links: [SpanLink] = []
         var isRedelivery = false
+        var (queueTimes, queueLogSum) = (0, 0.0)
         for message in messages {
             let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
             if queue != .min {
                 record(queue: queue, of: message, route, now)
+                queueTimes += 1
+                queueLogSum += NaturalLogarithm.ofSeconds(nanoseconds: UInt64(max(0, queue)))
             }
             if let creation = message.context {
                 let link = SpanLink(context: creation, messageID: message.messageID, queueNanoseconds: queue)
@@ -75,6 +78,10 @@ extension Lane {
                 break
             }
         }
+        if !open.isInspection {
+            routes.routes[route.index].guarding?.tally.delivered(
+                messages.count, areRedelivered: isRedelivery, queueTimes: queueTimes, queueLogSum: queueLogSum)
+        }
         guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
         describe(&span, messages, first, links, isSampled: context.isSampled)
@@ -89,24 +96,105 @@ extension Lane {
 
     /// A message pushed to a subscriber. Nobody settles it, so the span covers our own passage only.
     func pushed(
-        _ destination: Destination, bodySize: Int64, client: NameID, listener: ListenerProfile, at now: Instant
+        _ message: Delivered, from destination: Destination, group: Destination = .absent, client: NameID,
+        listener: ListenerProfile, at now: Instant
     ) {
-        let route = route(listener, processOperation, .process, destination)
+        let route = route(listener, processOperation, .process, destination, group: group)
         countMessages(route, 1)
-        let context = rootContext(destination.name, at: now)
-        if tap.isWatched { tellPushed(bodySize, context, client, route, at: now) }
+        var delivery = delivery(of: message, destination, group, client, listener, at: now)
+        delivery.queueNanoseconds = queueNanoseconds(message, now)
+        if delivery.queueNanoseconds != .min { record(queue: delivery.queueNanoseconds, of: message, route, now) }
+        if tap.isWatched { tellPushed(message.bodySize, delivery.process, client, route, at: now) }
+        recordProcess(delivery, message.messageID, .unremarkable, route, keptFor: nil, at: now)
+    }
+
+    /// A message pushed to a subscriber who is to settle it, or to answer it, which comes to the same: `message` is
+    /// known by its id among those of `destination` and `group`.
+    func pushedToSettle(
+        _ message: Delivered, from destination: Destination, group: Destination, consumer: NameID = .none,
+        client: NameID, listener: ListenerProfile, causality: inout Causality, at now: Instant
+    ) {
+        let open = OpenReceive(
+            operation: processOperation, startedAt: now, destination: destination, group: group, consumer: consumer,
+            mode: .leased(firstDelivery: message.attempt <= 1))
+        let route = route(listener, processOperation, .process, destination, group: group)
+        countMessages(route, 1)
+        handOver(message, open, route, client: client, listener: listener, causality: &causality, at: now)
+    }
+
+    /// Counts the time in the queue of one message that is to be settled, and opens its process span. Returns that time.
+    @discardableResult
+    func handOver(
+        _ message: Delivered, _ open: OpenReceive, _ route: RouteID, client: NameID, listener: ListenerProfile,
+        causality: inout Causality, at now: Instant
+    ) -> Int64 {
+        let isFirst = message.attempt > 0 ? message.attempt == 1 : open.mode.isFirstDelivery
+        let queue = isFirst ? queueNanoseconds(message, now) : .min
+        if queue != .min { record(queue: queue, of: message, route, now) }
+        if !isFirst { countRedelivered(route) }
+        lease(
+            message, open, open.destination, queue, route, firstDelivery: isFirst, client: client, listener: listener,
+            causality: &causality, at: now)
+        return queue
+    }
+
+    // MARK: Messages that come one after the other
+
+    /// One more message of a request for messages that is not yet fulfilled: it is the consumer's from now on.
+    func received(
+        _ message: Delivered, of receipt: inout OpenReceipt, client: NameID, listener: ListenerProfile,
+        causality: inout Causality, at now: Instant
+    ) {
+        let open = receipt.open
+        let route = route(listener, open.operation, .receive, open.destination, group: open.group)
+        countMessages(route, 1)
+        var queue = Int64.min
+        switch open.mode {
+        case .leased:
+            queue = handOver(message, open, route, client: client, listener: listener, causality: &causality, at: now)
+        case .unsettled, .inspection:
+            queue = queueNanoseconds(message, now)
+            if queue != .min { record(queue: queue, of: message, route, now) }
+            if tap.isWatched {
+                let context = message.context ?? TraceContext(traceID: .none, spanID: .none, flags: [])
+                tellDelivered(message, context, queue, client, open.consumer, route, at: now)
+            }
+        }
+        receipt.note(message, queue, isSampled: message.context.map { shared.sampler.keeps(childOf: $0) } ?? false)
+        receipt.lastAt = now
+    }
+
+    /// A request for messages has ended: all have come, or no more will. Its span ends with the last message.
+    func receivedAll(
+        _ receipt: OpenReceipt, _ outcome: Outcome, client: NameID, listener: ListenerProfile, at now: Instant
+    ) {
+        let open = receipt.open
+        guard receipt.count > 0 else {
+            return receivedNothing(open, from: open.destination, outcome, client: client, listener: listener, at: now)
+        }
+        let end = receipt.lastAt
+        let route = route(listener, open.operation, .receive, open.destination, group: open.group)
+        let context = receiveContext(
+            receipt.single, known: receipt.known, sampled: receipt.isAnySampled, open.destination.name, at: now)
+        observe(route, end.nanoseconds(since: open.startedAt), context, .succeeded, end)
         guard context.isSampled || holdsUnsampled else { return countNotSampled() }
-        var span = SpanRecord(
-            descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: context.traceID,
-            spanID: context.spanID, flags: context.flags, startUnixNanoseconds: now.unixNanoseconds,
-            endUnixNanoseconds: now.unixNanoseconds)
-        span.client = client
-        span.bodySize = bodySize
-        if context.isSampled {
-            if let state = probabilityState(destination.name) { span.detail = SpanDetail(traceState: state) }
-            record(span, of: destination.name, because: .probability)
+        var span = receiveSpan(open, context, route, client, end)
+        if let single = receipt.single {
+            describe(&span, [single], receipt.links.first, [], isSampled: context.isSampled)
         } else {
-            holdUnsampled(span, conversation: nil, keptFor: nil, at: now)
+            span.link = receipt.links.first
+            span.batchCount = UInt32(clamping: receipt.count)
+            if context.isSampled, receipt.links.count > 1 || receipt.linksLeftOut > 0 {
+                span.detail = SpanDetail(
+                    moreLinks: Array(receipt.links.dropFirst()),
+                    droppedLinkCount: UInt32(clamping: receipt.linksLeftOut))
+            }
+        }
+        if context.isSampled {
+            record(span, of: open.destination.name, because: reason(ofContext: receipt.firstSampled))
+        } else {
+            let keep: KeepReason? = receipt.hasRedelivery ? .redelivery : nil
+            holdUnsampled(span, conversation: receipt.single?.conversation, keptFor: keep, at: now)
         }
     }
 
@@ -129,8 +217,37 @@ extension Lane {
         firstDelivery: Bool, client: NameID, listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) {
         let key = DeliveryKey(
-            stream: destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15, group: open.group.hash,
-            milliseconds: message.milliseconds, sequence: message.sequence)
+            stream: streamKey(destination, listener), group: open.group.hash, messageID: message.messageID)
+        var delivery = delivery(of: message, destination, open.group, client, listener, at: now)
+        delivery.consumer = open.consumer
+        delivery.queueNanoseconds = queue
+        // A first delivery is the first attempt. Of any other we know at least that there was one before.
+        if message.attempt == 0, message.messageID.isShown { delivery.attempt = firstDelivery ? 1 : 2 }
+        delivery.dwell = dwell(message, queue, delivery.process, destination, listener, at: now)
+        if !firstDelivery {
+            if let earlier = shared.deliveries.remove(key) {
+                if message.attempt == 0 { delivery.attempt = earlier.attempt &+ 1 }
+                finish(earlier, message.messageID, as: .redelivered, at: now)
+            }
+        }
+        if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
+        delivery.holder = causality.leased(delivery.process, message.messageID, correlation(of: message))
+        let displaced = shared.deliveries.insert(delivery, for: key)
+        if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
+        if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
+    }
+
+    /// The stream's part of a delivery's key.
+    @inline(__always)
+    func streamKey(_ destination: Destination, _ listener: ListenerProfile) -> UInt64 {
+        destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
+    }
+
+    /// What the process span of a message will need, the context that it is to have included.
+    private func delivery(
+        of message: Delivered, _ destination: Destination, _ group: Destination, _ client: NameID,
+        _ listener: ListenerProfile, at now: Instant
+    ) -> OpenDelivery {
         let process: TraceContext
         // Of another trace the threshold would say nothing.
         var traceState = shared.consumerRelation == .parent ? message.traceState : nil
@@ -148,24 +265,12 @@ extension Lane {
             if process.isSampled { traceState = probabilityState(destination.name) }
         }
         let isOurs = message.context.map { message.conversation == nil && InjectionMark.isPresent(in: $0) } ?? false
-        // A first delivery is the first attempt. Of any other we know at least that there was one before.
-        var delivery = OpenDelivery(
-            listener: listener.number, destination: destination.name, group: open.group.name, consumer: open.consumer,
-            client: client, deliveredAt: now, creation: message.context, process: process,
-            attempt: firstDelivery ? 1 : 2, bodySize: message.bodySize, queueNanoseconds: queue,
-            conversationIsTraceID: isOurs, conversation: message.conversation, traceState: traceState)
-        delivery.dwell = dwell(message, queue, process, destination, listener, at: now)
-        if !firstDelivery {
-            if let earlier = shared.deliveries.remove(key) {
-                delivery.attempt = earlier.attempt &+ 1
-                finish(earlier, message.messageID, as: .redelivered, at: now)
-            }
-        }
-        if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
-        delivery.holder = causality.leased(process, message.messageID, correlation(of: message))
-        let displaced = shared.deliveries.insert(delivery, for: key)
-        if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
-        if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
+        return OpenDelivery(
+            listener: listener.number, destination: destination.name, group: group.name, consumer: .none,
+            client: client, template: destination.template, deliveredAt: now, creation: message.context,
+            process: process, attempt: message.attempt, position: message.position, bodySize: message.bodySize,
+            queueNanoseconds: .min, conversationIsTraceID: isOurs, conversation: message.conversation,
+            traceState: traceState)
     }
 
     private func correlation(of message: Delivered) -> Correlation {
@@ -182,8 +287,15 @@ extension Lane {
             known += 1
             sampled = sampled || shared.sampler.keeps(childOf: creation)
         }
+        return receiveContext(
+            messages.count == 1 ? messages[0] : nil, known: known, sampled: sampled, destination, at: now)
+    }
+
+    private func receiveContext(
+        _ single: Delivered?, known: Int, sampled: Bool, _ destination: NameID, at now: Instant
+    ) -> TraceContext {
         guard known > 0 else { return rootContext(destination, at: now) }
-        if messages.count == 1, shared.consumerRelation == .parent, let creation = messages[0].context {
+        if shared.consumerRelation == .parent, let creation = single?.context {
             return TraceContext(
                 traceID: creation.traceID, spanID: identifiers.spanID(),
                 flags: flags(sampled: sampled, random: creation.flags.contains(.random)))
@@ -234,24 +346,19 @@ extension Lane {
     }
 
     /// The OpenTelemetry default of `OTEL_SPAN_LINK_COUNT_LIMIT`.
-    private static let linksMax = 128
+    static let linksMax = 128
 
-    /// From the time in the entry id to now. Ids that an application made up are mostly no times at all.
+    /// From the time that the broker told to now. Times that an application made up are mostly no times at all.
     private func queueNanoseconds(_ message: Delivered, _ now: Instant) -> Int64 {
-        let nowMilliseconds = now.unixNanoseconds / 1_000_000
-        guard message.milliseconds >= Self.earliestPlausibleMilliseconds,
-            message.milliseconds <= nowMilliseconds + Self.clockSkewMilliseconds
+        guard message.storedUnixNanoseconds >= Self.earliestPlausibleNanoseconds,
+            message.storedUnixNanoseconds <= now.unixNanoseconds + Self.clockSkewNanoseconds
         else { return .min }
-        return Int64(now.unixNanoseconds) - Int64(message.milliseconds) * 1_000_000
+        return Int64(now.unixNanoseconds) - Int64(message.storedUnixNanoseconds)
     }
 
-    /// 2010-01-01: no stream entry is older than Redis itself.
-    private static let earliestPlausibleMilliseconds: UInt64 = 1_262_304_000_000
-    private static let clockSkewMilliseconds: UInt64 = 86_400_000
+    /// 2010-01-01: no stored message is older than the brokers themselves.
+    private static let earliestPlausibleNanoseconds: UInt64 = 1_262_304_000_000_000_000
+    private static let clockSkewNanoseconds: UInt64 = 86_400_000_000_000
 
     private var unsampled: TraceContext { TraceContext(traceID: .none, spanID: .none, flags: []) }
-}
-
-extension Delivered {
-    var messageID: MessageID { .streamEntry(milliseconds: milliseconds, sequence: sequence) }
 }

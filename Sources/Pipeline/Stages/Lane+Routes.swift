@@ -15,7 +15,7 @@ extension Lane {
     func processRoute(_ delivery: OpenDelivery, _ listener: ListenerProfile) -> RouteID {
         let key = Route.Key(
             listener: listener.number, operation: processOperation, destination: delivery.destination,
-            group: delivery.group, template: .none)
+            group: delivery.group, template: delivery.template)
         return routes.find(key) ?? routes.add(makeRoute(key, .process, listener), for: key)
     }
 

@@ -39,7 +39,7 @@ extension Lane {
             if correlation == .none { correlation = .traceID(open.context.traceID) }
             name(&open, correlation)
         }
-        let causation = publication.hasCausation ? .none : open.causeID
+        let causation = publication.hasCausation || !open.causeID.isShown ? .none : open.causeID
         let stated = publication.hasTraceStateField ? nil : open.traceState
         return (open, .add(open.context, traceState: stated, correlation: correlation, causation: causation), nil)
     }
@@ -77,8 +77,8 @@ extension Lane {
 
     /// The broker has answered, or never will.
     func published(
-        _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, client: NameID,
-        endedAs ending: SpanOutcome = .unremarkable, at now: Instant
+        _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, position: StreamPosition? = nil,
+        client: NameID, endedAs ending: SpanOutcome = .unremarkable, at now: Instant
     ) {
         let duration = now.nanoseconds(since: open.startedAt)
         observe(open.route, duration, open.context, outcome, now)
@@ -108,15 +108,21 @@ extension Lane {
         guard isSampled else {
             return holdUnsampled(span, conversation: open.conversation, keptFor: rule, at: now)
         }
-        if open.conversation != nil || open.traceState != nil || !open.candidates.isEmpty {
+        if open.conversation != nil || open.traceState != nil || !open.candidates.isEmpty || position != nil {
             span.detail = SpanDetail(
                 moreLinks: Array(open.candidates.dropFirst(open.parent == nil ? 1 : 0)),
                 droppedLinkCount: UInt32(clamping: open.candidatesLeftOut), conversationID: open.conversation,
-                traceState: open.traceState)
+                traceState: open.traceState, position: position)
         }
         // A message with an inferred cause shares the fate of a trace that began here.
         let reason = open.causality == .none ? reason(ofContext: open.parent) : .probability
         record(span, of: open.destination.name, because: reason)
+    }
+
+    /// What kind of operation it was shows only in the answer.
+    func rename(_ open: inout OpenSend, _ operation: NameID, _ listener: ListenerProfile) {
+        open.operation = operation
+        open.route = route(listener, operation, .send, open.destination)
     }
 
     /// No answer will come, or none will be understood.

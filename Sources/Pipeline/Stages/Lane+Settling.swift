@@ -14,7 +14,7 @@ extension Lane {
             endedDeliveries = ended
         }
         if outcome == .succeeded {
-            let stream = open.destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
+            let stream = streamKey(open.destination, listener)
             for message in open.messages { end(message, open, stream, &ended, now) }
             if !causality.isOff, !ended.isEmpty { causality.settled(ended.lazy.map(\.holder)) }
         }
@@ -40,23 +40,39 @@ extension Lane {
         }
     }
 
+    /// A delivery has ended otherwise than by a settlement of its own: it was answered, or the broker has given it up.
+    /// Returns it, if it was open.
+    @discardableResult
+    func ended(
+        _ id: MessageID, of destination: Destination, _ group: Destination, as outcome: SpanOutcome,
+        listener: ListenerProfile, causality: inout Causality, at now: Instant
+    ) -> OpenDelivery? {
+        let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
+        guard let delivery = shared.deliveries.remove(key) else { return nil }
+        finish(delivery, id, as: outcome, at: now)
+        if !causality.isOff { causality.settled(CollectionOfOne(delivery.holder)) }
+        return delivery
+    }
+
+    /// The consumer is still at work: the delivery counts as the newest, and its time limit begins anew.
+    func extended(_ id: MessageID, of destination: Destination, _ group: Destination, listener: ListenerProfile) {
+        let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
+        guard let delivery = shared.deliveries.remove(key) else { return }
+        _ = shared.deliveries.insert(delivery, for: key)
+    }
+
     private func end(
-        _ message: (milliseconds: UInt64, sequence: UInt64), _ open: OpenSettle, _ stream: UInt64,
-        _ ended: inout [OpenDelivery], _ now: Instant
+        _ id: MessageID, _ open: OpenSettle, _ stream: UInt64, _ ended: inout [OpenDelivery], _ now: Instant
     ) {
-        let id = MessageID.streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
         if open.deletes {
-            for delivery in shared.deliveries.removeAll(
-                stream: stream, milliseconds: message.milliseconds, sequence: message.sequence)
-            {
+            for delivery in shared.deliveries.removeAll(stream: stream, messageID: id) {
                 finish(delivery, id, as: .deleted, at: now)
             }
             return
         }
-        let key = DeliveryKey(
-            stream: stream, group: open.group.hash, milliseconds: message.milliseconds, sequence: message.sequence)
+        let key = DeliveryKey(stream: stream, group: open.group.hash, messageID: id)
         guard let delivery = shared.deliveries.remove(key) else { return }
-        finish(delivery, id, as: .acknowledged, at: now)
+        finish(delivery, id, as: open.outcome, at: now)
         ended.append(delivery)
     }
 
@@ -78,7 +94,7 @@ extension Lane {
         let count = open.messages.count + open.leftOut
         if count > 1 { span.batchCount = UInt32(clamping: count) }
         if count == 1, let message = open.messages.first {
-            span.messageID = .streamEntry(milliseconds: message.milliseconds, sequence: message.sequence)
+            span.messageID = message
         }
         if ended.count == 1 { span.parentSpanID = ended[0].process.spanID }
         guard isSampled else {

@@ -1,3 +1,4 @@
+import Resilience
 public import Telemetry
 
 /// Everything that one event loop owns of the pipeline, and the straight line of stages that messages take through it:
@@ -78,16 +79,23 @@ public final class Lane {
     var identifiers: IdentifierSource
     var routes = RouteTable()
     var busDescriptors = BusDescriptors()
+    var hopDescriptors = HopDescriptors()
     /// Empty between calls; kept so that a settlement needs no new memory.
     var endedDeliveries: [OpenDelivery] = []
     /// The same for the messages of a reply.
     var deliveredMessages: [Delivered] = []
+    /// The same for header lines that are written into messages.
+    var headerLines: [UInt8] = []
     /// By the number of the destination's name.
     var sampling: ContiguousArray<SamplingSlot> = []
     /// When the thresholds were last exchanged, on the monotonic clock.
     var intervalBeganAt: UInt64 = 0
     /// By number of the listener; empty when nothing is guarded.
     let upstreamGuards: [GuardHandle]
+    /// What retries of connections each upstream can bear, by number of the listener.
+    var connectBudgets: [RetryBudget]
+    /// The monotonic time of the last tick: fine enough for what counts in seconds.
+    private(set) var lastTickAt: UInt64 = 0
     /// This lane's tallies, by guard: several routes may share one.
     var guardHandles: [ObjectIdentifier: GuardHandle] = [:]
     private var destinationCache: NameCache
@@ -118,6 +126,7 @@ public final class Lane {
         self.metrics = metrics
         identifiers = IdentifierSource(seed: seed)
         upstreamGuards = Self.upstreamGuards(shared.guards, listeners)
+        connectBudgets = listeners.map { _ in RetryBudget() }
         destinationCache = NameCache(shared.destinations)
         groupCache = NameCache(shared.groups)
         nameCache = NameCache(shared.names)
@@ -141,6 +150,7 @@ public final class Lane {
     /// Closes what has waited too long for its acknowledgement, each lane what the others have left, and brings the
     /// sampling up to date. Called about once a second on every lane.
     public func tick(at now: Instant) {
+        lastTickAt = now.monotonicNanoseconds
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
             finish(delivery, key.messageID, as: .unsettled, at: now)
         }
@@ -173,6 +183,8 @@ public final class Lane {
     }
 
     func name(_ text: String) -> NameID { shared.names.intern(text) }
+
+    func group(_ text: String) -> NameID { shared.groups.intern(text) }
 
     /// The `error.type` in an error text: its first word, if that looks like a code. Errors can be made up by scripts,
     /// so only so many are told apart; the others are `_OTHER`.
@@ -214,10 +226,18 @@ public final class Lane {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
+        let rule = rule(processed: delivery, outcome, now.nanoseconds(since: delivery.deliveredAt))
+        recordProcess(delivery, messageID, outcome, route, keptFor: rule, at: now)
+    }
+
+    /// Records a process span that ends now, or leaves it with those that may be wanted yet.
+    func recordProcess(
+        _ delivery: OpenDelivery, _ messageID: MessageID, _ outcome: SpanOutcome, _ route: RouteID,
+        keptFor rule: KeepReason?, at now: Instant
+    ) {
         let isSampled = delivery.process.isSampled
-        let duration = now.nanoseconds(since: delivery.deliveredAt)
-        let rule = rule(processed: delivery, outcome, duration)
         guard isSampled || holdsUnsampled else { return countNotSampled() }
+        let duration = now.nanoseconds(since: delivery.deliveredAt)
         var span = SpanRecord(
             descriptor: routes.routes[route.index].descriptor, kind: .consumer, traceID: delivery.process.traceID,
             spanID: delivery.process.spanID, flags: delivery.process.flags,
@@ -241,8 +261,9 @@ public final class Lane {
         guard isSampled else {
             return holdUnsampled(span, conversation: delivery.conversation, keptFor: rule, at: now)
         }
-        if delivery.conversation != nil || delivery.traceState != nil {
-            span.detail = SpanDetail(conversationID: delivery.conversation, traceState: delivery.traceState)
+        if delivery.conversation != nil || delivery.traceState != nil || delivery.position != nil {
+            span.detail = SpanDetail(
+                conversationID: delivery.conversation, traceState: delivery.traceState, position: delivery.position)
         }
         record(span, of: delivery.destination, because: reason(ofContext: delivery.creation))
     }

@@ -26,6 +26,9 @@ struct Destination {
     var hash: UInt64
     /// The pattern of a pattern subscription; `.none` otherwise.
     var template: NameID = .none
+
+    /// No destination, or no group.
+    static let absent = Destination(name: .none, hash: 0)
 }
 
 /// Why a message passed without a context of ours (`tacho_not_injected_messages_total{reason}`).
@@ -38,6 +41,12 @@ public enum InjectionObstacle: String, Sendable, CaseIterable {
     case configured
     /// An inline command.
     case inline
+    /// The broker takes no headers.
+    case headersUnsupported = "headers_unsupported"
+    /// With a context the message would be larger than the broker permits.
+    case tooLarge = "too_large"
+    /// An answer: it belongs to the trace of its request already.
+    case reply
     /// The broker derives the message's identity from its content (IDMPAUTO); a context would make each retry unique.
     case contentHashed = "content_hashed"
     /// The frame is not a well-formed publish; the broker will say so.
@@ -97,13 +106,59 @@ struct OpenReceive {
         case unsettled
         /// Not a delivery at all but a look at what is stored; queue time would mean nothing.
         case inspection
+
+        var isFirstDelivery: Bool { if case .leased(true) = self { true } else { false } }
+    }
+}
+
+/// A request for messages whose messages come one after the other: what its span will say of them.
+struct OpenReceipt {
+    let open: OpenReceive
+    private(set) var count = 0
+    /// Those that carried a context.
+    private(set) var known = 0
+    private(set) var isAnySampled = false
+    private(set) var hasRedelivery = false
+    /// The only message so far.
+    private(set) var single: Delivered?
+    private(set) var firstSampled: TraceContext?
+    private(set) var links: [SpanLink] = []
+    private(set) var linksLeftOut = 0
+    /// When the last message came.
+    var lastAt: Instant
+
+    init(_ open: OpenReceive) {
+        self.open = open
+        lastAt = open.startedAt
+    }
+
+    /// - Parameter isSampled: whether the trace of the message is kept.
+    mutating func note(_ message: Delivered, _ queueNanoseconds: Int64, isSampled: Bool) {
+        count += 1
+        single = count == 1 ? message : nil
+        if message.attempt > 1 { hasRedelivery = true }
+        guard let context = message.context else { return }
+        known += 1
+        isAnySampled = isAnySampled || isSampled
+        if firstSampled == nil, context.isSampled { firstSampled = context }
+        guard links.count < Lane.linksMax else {
+            linksLeftOut += 1
+            return
+        }
+        links.append(
+            SpanLink(context: context, messageID: message.messageID, queueNanoseconds: queueNanoseconds))
     }
 }
 
 /// One message of a delivery.
 struct Delivered {
-    var milliseconds: UInt64
-    var sequence: UInt64
+    var messageID: MessageID
+    /// When the broker took it, since 1970; 0 when that is not known.
+    var storedUnixNanoseconds: UInt64 = 0
+    /// The how manieth delivery it is, where the broker counts them; otherwise 0.
+    var attempt: UInt32 = 0
+    /// Where the broker says that it stands.
+    var position: StreamPosition?
     var context: TraceContext?
     var conversation: String?
     /// Beside a sampled context only: nobody asks what an unsampled one states.
@@ -124,6 +179,8 @@ struct OpenSettle {
     var leftOut: Int
     /// A deletion ends deliveries in every group and is not itself a settlement.
     var deletes: Bool
+    /// How the deliveries end.
+    var outcome = SpanOutcome.acknowledged
 }
 
 /// How the broker answered.
@@ -135,7 +192,7 @@ enum Outcome: Equatable {
 
 /// The messages that one acknowledgement names. Mostly it is one, which needs no memory of its own.
 struct SettledMessages: Sequence {
-    typealias Element = (milliseconds: UInt64, sequence: UInt64)
+    typealias Element = MessageID
 
     private(set) var first: Element?
     private var others: [Element] = []

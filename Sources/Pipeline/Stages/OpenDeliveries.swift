@@ -32,17 +32,15 @@ public final class OpenDeliveries: Sendable {
     }
 
     func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> DeliveryTable.Displaced {
-        shard(key.stream, key.milliseconds, key.sequence).table.withLock { $0.insert(delivery, for: key) }
+        shard(key.stream, key.messageID).table.withLock { $0.insert(delivery, for: key) }
     }
 
     func remove(_ key: DeliveryKey) -> OpenDelivery? {
-        shard(key.stream, key.milliseconds, key.sequence).table.withLock { $0.remove(key) }
+        shard(key.stream, key.messageID).table.withLock { $0.remove(key) }
     }
 
-    func removeAll(stream: UInt64, milliseconds: UInt64, sequence: UInt64) -> [OpenDelivery] {
-        shard(stream, milliseconds, sequence).table.withLock {
-            $0.removeAll(stream: stream, milliseconds: milliseconds, sequence: sequence)
-        }
+    func removeAll(stream: UInt64, messageID: MessageID) -> [OpenDelivery] {
+        shard(stream, messageID).table.withLock { $0.removeAll(stream: stream, messageID: messageID) }
     }
 
     /// What has been open for longer than the limit, at most `most` per shard so that no lock is held for long.
@@ -58,7 +56,14 @@ public final class OpenDeliveries: Sendable {
 
     /// By message, not by stream: one busy stream must be able to use the whole capacity. All groups of a message fall
     /// into one shard.
-    private func shard(_ stream: UInt64, _ milliseconds: UInt64, _ sequence: UInt64) -> Shard {
+    private func shard(_ stream: UInt64, _ messageID: MessageID) -> Shard {
+        let (milliseconds, sequence): (UInt64, UInt64) =
+            switch messageID {
+            case .none: (0, 0)
+            case .streamEntry(let milliseconds, let sequence): (milliseconds, sequence)
+            case .sequence(let sequence): (0, sequence)
+            case .anonymous(let hash): (hash, 0)
+            }
         let mixed = (stream ^ milliseconds &* 0x9e37_79b9_7f4a_7c15 ^ sequence) &* 0xff51_afd7_ed55_8ccd
         return shards[Int(truncatingIfNeeded: mixed >> 56) & (Self.shardCount - 1)]
     }

@@ -20,15 +20,22 @@ public protocol SessionMachine: SendableMetatype {
     mutating func tick(at now: Instant)
     /// The upstream has gone while the client was still there: what waits for a reply will get none.
     mutating func upstreamLost(at now: Instant)
+    /// The guard of the upstream waits for word of this connection. True: the machine tells it, once it knows.
+    mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool
     /// While this is set, the machine holds back bytes of the client and is to be given no more of them; `resume` is
     /// called at this moment of the monotonic clock. It is looked at after every call.
-    var resumesAt: UInt64? { get }
+    ///
+    /// `mutating`, so that a machine that is the property of a class is asked in place and not copied, every reference in it
+    /// counted up and down, with each read.
+    var resumesAt: UInt64? { mutating get }
     /// The moment has come, or something that the machine waits for has happened.
     mutating func resume(at now: Instant) -> SessionOutput
     /// Nothing is under way that a polite shutdown should wait for.
     var isIdle: Bool { get }
     /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
     static func refusal(_ reason: String) -> ByteBuffer
+    /// Answers a client that gets no upstream.
+    static func refusing(_ reason: String) -> any RefusalMachine
     /// Whether the upstream begins the conversation. A client then waits for a greeting, and a refusal for no question.
     static var upstreamSpeaksFirst: Bool { get }
 }
@@ -40,6 +47,10 @@ extension SessionMachine {
     public mutating func tick(at now: Instant) {}
     /// Has nothing to say about it.
     public mutating func upstreamLost(at now: Instant) {}
+    /// Whoever opened the connection says that it is open.
+    public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool { false }
+    /// One answer, to whatever comes first.
+    public static func refusing(_ reason: String) -> any RefusalMachine { SingleRefusal(answer: refusal(reason)) }
     /// Never holds anything back.
     public var resumesAt: UInt64? { nil }
     /// Holds nothing back, so there is nothing to go on with.
@@ -91,6 +102,8 @@ public enum OpaqueReason: String, Sendable, CaseIterable {
     case subscriptionInTransaction = "subscription_in_transaction"
     /// A replica took the connection over.
     case replication
+    /// Client and upstream have agreed to encrypt between themselves.
+    case encrypted
     /// More commands are waiting for replies than are followed.
     case pendingLimit = "pending_limit"
 }

@@ -70,6 +70,7 @@ struct ConfigurationDraft {
 
     /// The checked configuration, or everything that is wrong with it.
     consuming func finished() throws(ConfigurationFailure) -> ResolvedConfiguration {
+        if listeners.isEmpty, !mentionsListeners, problems.isEmpty { listeners = [.embedded] }
         for (index, draft) in listeners.enumerated() { finish(draft, at: index) }
         if let http = configuration.httpListen {
             for (index, draft) in listeners.enumerated() where draft.listen?.collides(with: http) == true {
@@ -78,7 +79,7 @@ struct ConfigurationDraft {
                     at: draft.origins["listen"], path: "\(ConfigurationKeys.listenersPath)[\(index)].listen")
             }
         }
-        if listeners.isEmpty, !mentionsListeners || problems.isEmpty {
+        if listeners.isEmpty, problems.isEmpty {
             report(
                 "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379", at: nil)
         }
@@ -117,6 +118,11 @@ struct ConfigurationDraft {
             for (key, origin) in draft.origins.sorted(by: { $0.key < $1.key }) where key.hasPrefix("nats.") {
                 report("is for listeners with protocol nats; remove it", at: origin, path: "\(path).\(key)")
             }
+        }
+        if listener.upstream == .embedded, listener.busProtocol != .redis {
+            report(
+                "the embedded event log speaks redis; give the address of a running \(listener.busProtocol) server",
+                at: draft.origins["upstream"], path: "\(path).upstream")
         }
         for (key, message) in draft.tls.problems(upstream: listener.upstream) {
             report(message, at: draft.origins[key] ?? draft.origin, path: "\(path).\(key)")

@@ -167,4 +167,14 @@ struct ListenerDraft: Sendable {
     var origin = ConfigurationOrigin.builtIn
     /// Where each key is written, also when its value was rejected.
     var origins: [String: ConfigurationOrigin] = [:]
+
+    /// What runs when nobody has asked for a listener: the event log of this process, on loopback.
+    static var embedded: ListenerDraft {
+        var draft = ListenerDraft()
+        draft.busProtocol = .redis
+        draft.listen = .tcp(host: "127.0.0.1", port: 16_379)
+        draft.upstream = .embedded
+        draft.origins = ["protocol": .builtIn, "listen": .builtIn, "upstream": .builtIn]
+        return draft
+    }
 }

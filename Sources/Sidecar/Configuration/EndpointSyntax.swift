@@ -5,7 +5,7 @@ public import Proxy
 extension Endpoint {
     /// Why a text is not an endpoint.
     public enum ParseError: Error, Sendable, Hashable {
-        /// The word `embedded`: the built-in event log, which this version does not have.
+        /// The word `embedded`: the event log in this process, which is no address.
         case embedded
         /// A URL, such as `redis://...`.
         case url
@@ -52,7 +52,7 @@ extension Endpoint {
     /// Whether only processes on this machine can reach it.
     public var isLoopback: Bool {
         switch self {
-        case .unix: true
+        case .unix, .embedded: true
         case .tcp(let host, _): host.lowercased() == "localhost" || host.hasPrefix("127.") || host == "::1"
         }
     }
@@ -119,7 +119,7 @@ extension Endpoint.ParseError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .embedded:
-            "\"embedded\" is not available in this version; give the address of a running server"
+            "\"embedded\" is the event log in this process, which only an upstream can be; write an address"
         case .url: "write the address alone, without scheme and credentials"
         case .emptyHost:
             "the host is empty; write 127.0.0.1:PORT for this machine only, 0.0.0.0:PORT for every interface"

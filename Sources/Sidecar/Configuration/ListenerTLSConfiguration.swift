@@ -108,6 +108,9 @@ extension ListenerTLSConfiguration {
             found.append(
                 ("tls.upstream.mode", "needs tls.upstream.server_name too: a unix socket has no name of its own"))
         }
+        if endpoint == .embedded, upstream.mode != .off {
+            found.append(("tls.upstream.mode", "has no meaning: the embedded event log is in this process"))
+        }
         guard found.isEmpty, let settings else { return found }
         do throws(TLSFileError) {
             _ = try TLSContexts(settings)

@@ -139,7 +139,8 @@ extension ValueSyntax where Value == KeepRules {
 extension ValueSyntax where Value == Endpoint {
     static let listen = endpoint { (_) throws(ValueRejection) in }
 
-    static let upstream = endpoint { (endpoint) throws(ValueRejection) in
+    static let upstream = endpoint(expected: "HOST:PORT, PORT, unix:PATH or embedded", allowsEmbedded: true) {
+        (endpoint) throws(ValueRejection) in
         if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
     }
 
@@ -148,7 +149,7 @@ extension ValueSyntax where Value == Endpoint {
     }
 
     private static func endpoint(
-        expected: String = "HOST:PORT, PORT or unix:PATH",
+        expected: String = "HOST:PORT, PORT or unix:PATH", allowsEmbedded: Bool = false,
         admit: @escaping @Sendable (Endpoint) throws(ValueRejection) -> Void
     ) -> Self {
         Self(
@@ -158,6 +159,7 @@ extension ValueSyntax where Value == Endpoint {
                 do throws(Endpoint.ParseError) {
                     endpoint = try Endpoint(parsing: text)
                 } catch .embedded {
+                    if allowsEmbedded { return .embedded }
                     throw ValueRejection("\(Endpoint.ParseError.embedded)")
                 } catch .url {
                     // Not repeated: URLs of servers often carry a password.

@@ -6,7 +6,8 @@ import Telemetry
 /// trace of its own, with an event for each change.
 ///
 /// The spans have no parent and no link: the exemplar is the trace of a call of that time, not the cause. They are
-/// offered like all others, and counted like them.
+/// offered like all others, and counted like them. What is learned in shadow does not act and is told by the store and
+/// the admin API alone.
 struct AuditSpans: Sendable {
     /// More than all parameters of a guard and its transitions in one beat.
     private static let eventsMax = 32
@@ -27,7 +28,9 @@ struct AuditSpans: Sendable {
     }
 
     /// Offers the spans of one beat's records.
-    func offer(_ records: [GuardRecord], using random: inout some RandomNumberGenerator) {
+    func offer(_ records: [GuardRecord]) {
+        guard !records.isEmpty else { return }
+        var random = SystemRandomNumberGenerator()
         var spans = spans(records, using: &random)
         if !spans.isEmpty { sink.offer(&spans) }
     }
@@ -36,7 +39,7 @@ struct AuditSpans: Sendable {
     func spans(_ records: [GuardRecord], using random: inout some RandomNumberGenerator) -> [SpanRecord] {
         var keys: [GuardKey] = []
         var byKey: [GuardKey: [GuardRecord]] = [:]
-        for record in records {
+        for record in records where !record.isShadowThreshold {
             if byKey[record.key] == nil { keys.append(record.key) }
             byKey[record.key, default: []].append(record)
         }
@@ -68,6 +71,11 @@ struct AuditSpans: Sendable {
 }
 
 extension GuardRecord {
+    fileprivate var isShadowThreshold: Bool {
+        if case .threshold(let change) = what { return change.isShadow }
+        return false
+    }
+
     /// What happened, with everything that is needed to judge it.
     var spanEvent: SpanEvent {
         var pairs: [(key: StaticString, value: AttributeValue)] = [

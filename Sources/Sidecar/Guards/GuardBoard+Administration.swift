@@ -1,8 +1,8 @@
 import Gateway
-import Glibc
 import GuardStore
 import Logging
 import Pipeline
+import Proxy
 import Resilience
 import Synchronization
 import Telemetry
@@ -13,7 +13,7 @@ struct GuardDesk: GuardAdministration {
     let logger: Logger
 
     func breakers() -> BreakerList {
-        let now = GuardService.clock(CLOCK_REALTIME)
+        let now = SystemClock.unixNanoseconds()
         return board.state.withLock { state in
             BreakerList(breakers: state.entries.map { $0.view(unixNanoseconds: now) })
         }
@@ -28,8 +28,8 @@ struct GuardDesk: GuardAdministration {
             }
         do throws(GuardLookupError) {
             let (view, records) = try board.setOverride(
-                override, key: key, listener: listener, now: GuardService.clock(CLOCK_MONOTONIC),
-                unixNanoseconds: GuardService.clock(CLOCK_REALTIME))
+                override, key: key, listener: listener, now: SystemClock.monotonicNanoseconds(),
+                unixNanoseconds: SystemClock.unixNanoseconds())
             logger.notice(
                 "an operator has given an order to a breaker",
                 metadata: ["listener": "\(view.listener)", "breaker": "\(view.key)", "order": "\(order.rawValue)"])

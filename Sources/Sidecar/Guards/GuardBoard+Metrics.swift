@@ -43,6 +43,10 @@ extension GuardEntry {
         samples.set(MetricCatalog.anomalyScore, labels + ["error_deviation"], value: keyGuard.reading.errorScore)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency_deviation"], value: keyGuard.reading.latencyScore)
         let scores = keyGuard.learning.scores
+        if let consumers {
+            samples.set(MetricCatalog.anomalyScore, labels + ["queue_time"], value: consumers.queueScore)
+            samples.set(MetricCatalog.anomalyScore, labels + ["redeliveries"], value: consumers.redeliveryScore)
+        }
         samples.set(MetricCatalog.anomalyScore, labels + ["failures"], value: scores.failures)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency"], value: scores.latency)
     }

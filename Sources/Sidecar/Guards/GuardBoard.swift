@@ -26,11 +26,14 @@ final class GuardBoard: Sendable {
     let state = Mutex(State())
     /// Where the audit trail is kept beyond memory; nil where nothing is kept.
     let store: ThresholdStore?
+    /// Tells the audit trail as traces; nil where nobody wants spans.
+    let audit: AuditSpans?
 
     private static let beatsBetweenSaves: UInt64 = 600
 
-    init(table: GuardTable, policy: GuardPolicy, store: ThresholdStore?) {
+    init(table: GuardTable, policy: GuardPolicy, store: ThresholdStore?, audit: AuditSpans? = nil) {
         self.store = store
+        self.audit = audit
         self.table = table
         self.policy = policy
     }
@@ -81,13 +84,12 @@ final class GuardBoard: Sendable {
                 let events = state.entries[index].beat(
                     tally, now: now, unixSeconds: unixSeconds, using: &state.random)
                 state.parents[cells[index].key.parent, default: ParentWatch()].add(tally)
-                for event in events {
-                    guard let record = state.entries[index].take(event, unixNanoseconds: unixNanoseconds) else {
-                        continue
-                    }
-                    state.history.append(record)
-                    records.append(record)
+                var told = events.compactMap { state.entries[index].take($0, unixNanoseconds: unixNanoseconds) }
+                if let warning = state.entries[index].watchConsumers(now: now, unixNanoseconds: unixNanoseconds) {
+                    told.append(warning)
                 }
+                for record in told { state.history.append(record) }
+                records += told
             }
             state.beats += 1
             if state.beats.isMultiple(of: UInt64(KeyGuard.beatsPerSecond)) {
@@ -96,6 +98,7 @@ final class GuardBoard: Sendable {
             return (records, state.beats.isMultiple(of: Self.beatsBetweenSaves))
         }
         store?.record(records.compactMap(\.audit))
+        audit?.offer(records)
         if mustSave { save(unixNanoseconds: unixNanoseconds) }
         return records
     }
@@ -122,7 +125,9 @@ final class GuardBoard: Sendable {
                 return .failure(error)
             }
         }
-        return try outcome.get()
+        let (view, records) = try outcome.get()
+        audit?.offer(records)
+        return (view, records)
     }
 
     /// The number of the breaker that is called so.

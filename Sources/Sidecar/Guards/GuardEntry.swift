@@ -9,6 +9,7 @@ struct GuardEntry {
     private(set) var transitions: [Transition: UInt64] = [:]
     private(set) var changes: [Change: UInt64] = [:]
     private(set) var totals = CallTotals()
+    private(set) var consumers: ConsumerWatch?
     private var stateBeganAt: UInt64
     private var stateReason: TransitionReason?
     private let policy: GuardPolicy
@@ -43,6 +44,15 @@ struct GuardEntry {
             policy: policy, parent: parent, resuming: learned, now: now,
             unixSeconds: Double(unixNanoseconds) / 1e9)
         stateBeganAt = unixNanoseconds
+        consumers = cell.key.operation == .receive ? ConsumerWatch() : nil
+    }
+
+    /// Once a minute: a warning about consumers, if there is one.
+    mutating func watchConsumers(now: UInt64, unixNanoseconds: UInt64) -> GuardRecord? {
+        let warning = consumers?.beat(cell.consumption, now: now, unixSeconds: Double(unixNanoseconds) / 1e9)
+        return warning.flatMap {
+            GuardRecord(unixNanoseconds: unixNanoseconds, key: cell.key, what: .warning($0))
+        }
     }
 
     /// Takes what the calls did, and publishes what the next ones meet.

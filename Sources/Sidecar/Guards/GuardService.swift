@@ -1,9 +1,9 @@
-import Glibc
 import GuardStore
 import Logging
 import NIOCore
 import NIOPosix
 import Pipeline
+import Proxy
 import Resilience
 import ServiceLifecycle
 
@@ -26,21 +26,17 @@ final class GuardService: Service {
             beat()
         }
         try? await gracefulShutdown()
-        beating.cancel()
-        board.save(unixNanoseconds: Self.clock(CLOCK_REALTIME))
+        let ended = group.next().makePromise(of: Void.self)
+        beating.cancel(promise: ended)
+        try? await ended.futureResult.get()
+        board.save(unixNanoseconds: SystemClock.unixNanoseconds())
         try await group.shutdownGracefully()
     }
 
     private func beat() {
-        let records = board.beat(now: Self.clock(CLOCK_MONOTONIC), unixNanoseconds: Self.clock(CLOCK_REALTIME))
+        let now = SystemClock.now()
+        let records = board.beat(now: now.monotonicNanoseconds, unixNanoseconds: now.unixNanoseconds)
         for record in records { logger.log(record) }
-    }
-
-    static func clock(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        // Fails only for an unknown clock or a bad address.
-        clock_gettime(clock, &time)
-        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 }
 

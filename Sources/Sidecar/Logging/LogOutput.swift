@@ -1,5 +1,5 @@
-import Glibc
 public import Logging
+import Proxy
 import Synchronization
 
 /// Where the log lines of the process go, and how many of each kind.
@@ -36,7 +36,8 @@ public final class LogOutput: Sendable {
         let sink = StandardErrorSink()
         return LogOutput(
             format: sink.isTerminal ? .text : .json, onLoss: onLoss, write: sink.write,
-            wallNanoseconds: { nanoseconds(CLOCK_REALTIME) }, monotonicNanoseconds: { nanoseconds(CLOCK_MONOTONIC) })
+            wallNanoseconds: { SystemClock.unixNanoseconds() },
+            monotonicNanoseconds: { SystemClock.monotonicNanoseconds() })
     }
 
     /// - Parameter write: takes a line without its newline; false when it was lost.
@@ -70,12 +71,6 @@ public final class LogOutput: Sendable {
             level: event.level, message: event.message.description, metadata: metadata, time: wallNanoseconds(),
             format: format)
         if !write(line) { onLoss(.unwritable) }
-    }
-
-    private static func nanoseconds(_ clock: clockid_t) -> UInt64 {
-        var time = timespec()
-        clock_gettime(clock, &time)
-        return UInt64(max(0, time.tv_sec)) * 1_000_000_000 + UInt64(max(0, time.tv_nsec))
     }
 }
 

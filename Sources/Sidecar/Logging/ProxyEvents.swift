@@ -13,6 +13,13 @@ extension Logger {
             warning(
                 "the upstream is not reachable, clients get an error",
                 metadata: ["listener": "\(listener)", "upstream": "\(upstream)", "reason": "\(reason)"])
+        case .upstreamReplaced(let listener, let upstream, let standIn, let reason):
+            warning(
+                "the upstream is not reachable, another server of its cluster stands in",
+                metadata: [
+                    "listener": "\(listener)", "upstream": "\(upstream)", "stand_in": "\(standIn)",
+                    "reason": "\(reason)",
+                ])
         case .upstreamLost(let listener, let upstream):
             warning(
                 "the upstream closed a connection that was waiting for replies",

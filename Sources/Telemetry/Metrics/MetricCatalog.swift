@@ -122,6 +122,10 @@ public enum MetricCatalog {
     public static let guardedInFlight = MetricFamily(
         "tacho_guarded_calls_in_flight", .gauge, "Guarded calls that wait for their reply.", labels: guardLabels)
 
+    public static let retries = MetricFamily(
+        "tacho_retries_total", .counter, "Retries that were made, and those that were not, by why not.",
+        labels: [listener, "operation", "outcome"])
+
     public static let bulkheadLimit = MetricFamily(
         "tacho_bulkhead_limit", .gauge, "Calls that may be under way at once, where there is a limit.",
         labels: guardLabels)
@@ -141,6 +145,11 @@ public enum MetricCatalog {
     public static let thresholdChanges = MetricFamily(
         "tacho_threshold_changes_total", .counter, "Changes of a parameter of circuit breakers.",
         labels: guardLabels + ["parameter", "direction", reason])
+
+    public static let guardRecords = MetricFamily(
+        "tacho_guard_records_total", .counter,
+        "Records of the guards' audit trail: written, overflowed (too many waited), or why they could not be written.",
+        labels: ["outcome"])
 
     public static let anomalyScore = MetricFamily(
         "tacho_anomaly_score", .gauge,
@@ -212,10 +221,10 @@ public enum MetricCatalog {
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
-        exportTime, exportBytes,
+        exportTime, exportBytes, guardRecords,
         buildInfo, logLinesSuppressed, processCPU, processResidentMemory, processOpenDescriptors, processStartTime,
     ]
 

@@ -117,6 +117,27 @@ public enum HexadecimalText {
         nibble < 10 ? nibble &+ 0x30 : nibble &+ 0x57
     }
 
+    /// The value of eight lowercase digits, or nil if they are none: all eight bytes of a word at once, the way back from
+    /// `word`. Bytes below 128 cannot carry into their neighbours when less than 128 is added.
+    @inline(__always)
+    public static func value(ofLowercaseDigits text: Span<UInt8>, at position: Int) -> UInt64? {
+        precondition(position >= 0 && position <= text.count &- 8)
+        let loaded = text.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt64.self).bigEndian
+        let highBits: UInt64 = 0x8080_8080_8080_8080
+        guard loaded & highBits == 0 else { return nil }
+        // The high bit of a byte is set where it is at least...
+        let zero = loaded &+ 0x5050_5050_5050_5050
+        let afterNine = loaded &+ 0x4646_4646_4646_4646
+        let a = loaded &+ 0x1f1f_1f1f_1f1f_1f1f
+        let afterF = loaded &+ 0x1919_1919_1919_1919
+        guard ((zero & ~afterNine) | (a & ~afterF)) & highBits == highBits else { return nil }
+        let letters = (a & highBits) >> 7
+        var digits = (loaded & 0x0f0f_0f0f_0f0f_0f0f) &+ letters &* 9
+        digits = (digits | digits >> 4) & 0x00ff_00ff_00ff_00ff
+        digits = (digits | digits >> 8) & 0x0000_ffff_0000_ffff
+        return (digits | digits >> 16) & 0xffff_ffff
+    }
+
     /// The value of a *lowercase* ASCII digit, or nil: the W3C format has no uppercase form.
     @inline(__always)
     public static func value(ofLowercaseDigit byte: UInt8) -> UInt8? {

@@ -96,6 +96,13 @@ extension SpanRecord {
         add(SpanAttribute.samplingReason, reason?.text ?? "")
         add(SpanAttribute.causality, causality.rule)
         add(SpanAttribute.causalityConfidence, causality.confidence)
+        if let position = detail?.position {
+            add(SpanAttribute.streamName, names.text(of: position.stream))
+            if position.consumerSequence > 0 {
+                pairs.append((SpanAttribute.consumerSequence, .integer(Int64(clamping: position.consumerSequence))))
+                pairs.append((SpanAttribute.consumerPending, .integer(Int64(clamping: position.pending))))
+            }
+        }
         return pairs
     }
 }
@@ -104,7 +111,7 @@ extension SpanLink {
     /// The attributes of the link, as they are exported.
     package var attributes: [(key: StaticString, value: AttributeValue)] {
         var pairs: [(key: StaticString, value: AttributeValue)] = []
-        if messageID != .none { pairs.append((SpanAttribute.messageID, .string(messageID.description))) }
+        if messageID.isShown { pairs.append((SpanAttribute.messageID, .string(messageID.description))) }
         if isCandidate { pairs.append((SpanAttribute.causality, .string(SpanAttribute.candidate.description))) }
         if queueNanoseconds != .min {
             pairs.append((SpanAttribute.queueSeconds, .double(Double(queueNanoseconds) / 1e9)))

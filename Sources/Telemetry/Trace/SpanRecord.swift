@@ -104,12 +104,14 @@ public final class SpanDetail: Sendable {
     public let events: [SpanEvent]
     /// Events that were left out because of a limit (`dropped_events_count`).
     public let droppedEventCount: UInt32
+    /// Where the broker says that the message stands.
+    public let position: StreamPosition?
 
     /// By default nothing.
     public init(
         moreLinks: [SpanLink] = [], droppedLinkCount: UInt32 = 0, conversationID: String? = nil,
         traceState: String? = nil, statusMessage: String? = nil, events: [SpanEvent] = [],
-        droppedEventCount: UInt32 = 0
+        droppedEventCount: UInt32 = 0, position: StreamPosition? = nil
     ) {
         self.moreLinks = moreLinks
         self.droppedLinkCount = droppedLinkCount
@@ -118,6 +120,7 @@ public final class SpanDetail: Sendable {
         self.statusMessage = statusMessage
         self.events = events
         self.droppedEventCount = droppedEventCount
+        self.position = position
     }
 }
 
@@ -140,19 +143,50 @@ public struct SpanEvent: Sendable {
     }
 }
 
+/// Where a message stands, as a broker that counts its messages tells it.
+public struct StreamPosition: Sendable, Hashable {
+    /// The stream that stores the message (`tacho.stream.name`), where the span's destination is something else;
+    /// `.none` where it is the destination.
+    public var stream: NameID
+    /// The how manieth delivery of its consumer this is (`tacho.consumer.sequence`); 0 when it is none.
+    public var consumerSequence: UInt64
+    /// Messages that wait behind it for the same consumer (`tacho.consumer.pending`).
+    public var pending: UInt64
+
+    /// A place that a broker has told.
+    public init(stream: NameID = .none, consumerSequence: UInt64 = 0, pending: UInt64 = 0) {
+        self.stream = stream
+        self.consumerSequence = consumerSequence
+        self.pending = pending
+    }
+}
+
 /// The broker's id of one message, flat. Text is made from it only by the encoder.
 public enum MessageID: Hashable, Sendable {
     case none
     /// A Redis stream entry id, `milliseconds-sequence`.
     case streamEntry(milliseconds: UInt64, sequence: UInt64)
+    /// A place in a stream that counts its messages.
+    case sequence(UInt64)
+    /// A message without an id, told from others by a hash that means nothing to people and is not shown.
+    case anonymous(UInt64)
+
+    /// Whether there is a text to be shown.
+    public var isShown: Bool {
+        switch self {
+        case .none, .anonymous: false
+        case .streamEntry, .sequence: true
+        }
+    }
 }
 
 extension MessageID: CustomStringConvertible {
-    /// `milliseconds-sequence`, or nothing.
+    /// `milliseconds-sequence`, the sequence alone, or nothing.
     public var description: String {
         switch self {
-        case .none: ""
+        case .none, .anonymous: ""
         case .streamEntry(let milliseconds, let sequence): "\(milliseconds)-\(sequence)"
+        case .sequence(let sequence): "\(sequence)"
         }
     }
 }
@@ -178,6 +212,14 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case redelivered
     /// Not acknowledged within the limit; the span was closed so as not to stay open for ever.
     case unsettled
+    /// The consumer has given it back, to be delivered again.
+    case rejected
+    /// The consumer has said that it is never to be delivered again.
+    case terminated
+    /// It was delivered as often as the broker permits.
+    case deadLettered
+    /// The broker had the message already and has not stored it again.
+    case duplicate
     /// The entry was deleted from the stream.
     case deleted
     /// The table of open deliveries was full.
@@ -194,6 +236,10 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
         case .acknowledged: "acknowledged"
         case .redelivered: "redelivered"
         case .unsettled: "unsettled"
+        case .rejected: "rejected"
+        case .terminated: "terminated"
+        case .deadLettered: "dead_lettered"
+        case .duplicate: "duplicate"
         case .deleted: "deleted"
         case .evicted: "evicted"
         case .disconnected: "disconnected"

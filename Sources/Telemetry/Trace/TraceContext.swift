@@ -31,9 +31,9 @@ public struct TraceContext: Hashable, Sendable {
         guard text.count >= Self.textLength,
             text[2] == Self.dash, text[35] == Self.dash, text[52] == Self.dash,
             let version = Self.hexadecimal(text, 0..<2), version != 0xff,
-            let high = Self.hexadecimal(text, 3..<19),
-            let low = Self.hexadecimal(text, 19..<35),
-            let span = Self.hexadecimal(text, 36..<52),
+            let high = Self.word(text, at: 3),
+            let low = Self.word(text, at: 19),
+            let span = Self.word(text, at: 36),
             let flagBits = Self.hexadecimal(text, 53..<55)
         else { return nil }
         if text.count > Self.textLength {
@@ -62,6 +62,15 @@ public struct TraceContext: Hashable, Sendable {
     }
 
     private static let dash = UInt8(ascii: "-")
+
+    /// The value of 16 digits.
+    @inline(__always)
+    private static func word(_ text: Span<UInt8>, at position: Int) -> UInt64? {
+        guard let high = HexadecimalText.value(ofLowercaseDigits: text, at: position),
+            let low = HexadecimalText.value(ofLowercaseDigits: text, at: position &+ 8)
+        else { return nil }
+        return high << 32 | low
+    }
 
     private static func hexadecimal(_ text: Span<UInt8>, _ range: Range<Int>) -> UInt64? {
         var value: UInt64 = 0

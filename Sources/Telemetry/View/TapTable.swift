@@ -52,7 +52,9 @@ public struct TapTable: Sendable {
         switch TapOutcome(rawValue: message.outcome) {
         case .ok: message.error == nil ? nil : .bad
         case .error, .disconnected: .bad
-        case .redelivered, .unsettled, .deleted, .evicted, .unobserved, nil: .warning
+        case .redelivered, .unsettled, .rejected, .terminated, .deadLettered, .duplicate, .deleted, .evicted,
+            .unobserved, nil:
+            .warning
         }
     }
 

@@ -68,6 +68,10 @@ public enum TapOutcome: String, Sendable, CaseIterable {
     case error
     case redelivered
     case unsettled
+    case rejected
+    case terminated
+    case deadLettered = "dead_lettered"
+    case duplicate
     case deleted
     case evicted
     case disconnected
@@ -79,6 +83,10 @@ public enum TapOutcome: String, Sendable, CaseIterable {
         case .unremarkable, .acknowledged: self = event.error == .none ? .ok : .error
         case .redelivered: self = .redelivered
         case .unsettled: self = .unsettled
+        case .rejected: self = .rejected
+        case .terminated: self = .terminated
+        case .deadLettered: self = .deadLettered
+        case .duplicate: self = .duplicate
         case .deleted: self = .deleted
         case .evicted: self = .evicted
         case .disconnected: self = .disconnected

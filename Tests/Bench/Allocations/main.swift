@@ -30,6 +30,8 @@ func bulk(_ words: [String]) -> String {
 /// What crosses the wire in one round, in the order in which it does, and how many messages that is.
 struct Traffic {
     var name: String
+    /// What comes once, before the first round.
+    var opening: [Step] = []
     var steps: [Step]
 
     enum Step {
@@ -56,10 +58,47 @@ struct Traffic {
             .fromServer(repeated { _ in ":1\r\n" }),
         ])
 
+    private static let natsOpening: [Step] = [
+        .fromServer(ByteBuffer(string: #"INFO {"headers":true,"max_payload":1048576}"# + "\r\n")),
+        .fromClient(ByteBuffer(string: #"CONNECT {"headers":true,"verbose":false}"# + "\r\nSUB orders 1\r\n")),
+    ]
+
+    private static let body = String(repeating: "x", count: 512)
+
+    static let natsPublishing = Traffic(
+        name: "NATS publish 512 B", opening: natsOpening,
+        steps: [.fromClient(repeated { _ in "PUB orders 512\r\n\(body)\r\n" })])
+
+    /// Messages with contexts that are not sampled, that nobody settles.
+    static let natsDelivering = Traffic(
+        name: "NATS deliver 512 B", opening: natsOpening,
+        steps: [
+            .fromServer(
+                repeated {
+                    let block = "NATS/1.0\r\ntraceparent: \(context($0))\r\n\r\n"
+                    return "HMSG orders 1 \(block.utf8.count) \(block.utf8.count + 512)\r\n\(block)\(body)\r\n"
+                })
+        ])
+
+    /// JetStream's messages and an acknowledgement for each.
+    static let natsConsuming = Traffic(
+        name: "JetStream consume 512 B", opening: natsOpening,
+        steps: [
+            .fromServer(repeated { "MSG orders 1 \(ack($0)) 512\r\n\(body)\r\n" }),
+            .fromClient(repeated { "PUB \(ack($0)) 0\r\n\r\n" }),
+        ])
+
+    private static func ack(_ number: Int) -> String {
+        "$JS.ACK.ORDERS.worker.1.\(number + 1).\(number + 1).\(milliseconds)000000.0"
+    }
+
+    private static func context(_ number: Int) -> String {
+        "00-4bf92f3577b34da6a3ce929d0e0e4\(736 + number)-00f067aa0ba902b7-02"
+    }
+
     private static func entry(_ number: Int) -> String {
-        let context = "00-4bf92f3577b34da6a3ce929d0e0e4\(736 + number)-00f067aa0ba902b7-02"
         let id = "\(milliseconds)-\(number)"
-        return "*2\r\n$\(id.utf8.count)\r\n\(id)\r\n" + bulk(["item", "book", "traceparent", context])
+        return "*2\r\n$\(id.utf8.count)\r\n\(id)\r\n" + bulk(["item", "book", "traceparent", context(number)])
     }
 
     private static func text(_ make: (Int) -> String) -> String { (0..<messagesPerRead).map(make).joined() }
@@ -67,7 +106,7 @@ struct Traffic {
     private static func repeated(_ make: (Int) -> String) -> ByteBuffer { ByteBuffer(string: text(make)) }
 }
 
-func measure(_ traffic: Traffic, _ scenario: Scenario) {
+func measure<Session: SessionMachine>(_ traffic: Traffic, _ scenario: Scenario, _: Session.Type) {
     let listener = ListenerProfile(
         number: 0, name: "redis", service: "shop", system: "redis", broker: BrokerAddress(server: "bus", port: 6379),
         inject: scenario.inject)
@@ -78,27 +117,31 @@ func measure(_ traffic: Traffic, _ scenario: Scenario) {
         sampling: SamplingController(SamplingBudget(fixed: Sampler(scenario.sampler))),
         provisional: scenario.holdsUnsampled ? ProvisionalRing(capacity: 16_384) : nil)
     let lane = Lane(shared: shared, listeners: [listener], metrics: MetricsRegistry().makeShard(), seed: (1, 2, 3, 4))
-    var session = RedisSession(lane: lane, listener: listener, counters: RedisCounters(lane: lane, listener: listener))
+    var session = Session(
+        lane: lane, listener: listener, counters: Session.Counters(lane: lane, listener: listener), peer: .unknown)
     var now = Instant(monotonicNanoseconds: 1_000_000_000, unixNanoseconds: 1_700_000_001_000_000_000)
+
+    func take(_ step: Traffic.Step) {
+        now.monotonicNanoseconds += 50_000
+        now.unixNanoseconds += 50_000
+        switch step {
+        case .fromClient(let bytes): _ = session.receiveFromClient(bytes, at: now)
+        case .fromServer(let bytes): _ = session.receiveFromUpstream(bytes, at: now)
+        }
+        lane.flush()
+    }
 
     func round(_ count: Int) -> (blocks: UInt64, duration: Duration) {
         let before = allocation_count()
         let duration = ContinuousClock().measure {
             for _ in 0..<count {
-                for step in traffic.steps {
-                    now.monotonicNanoseconds += 50_000
-                    now.unixNanoseconds += 50_000
-                    switch step {
-                    case .fromClient(let bytes): _ = session.receiveFromClient(bytes, at: now)
-                    case .fromServer(let bytes): _ = session.receiveFromUpstream(bytes, at: now)
-                    }
-                    lane.flush()
-                }
+                for step in traffic.steps { take(step) }
             }
         }
         return (allocation_count() - before, duration)
     }
 
+    for step in traffic.opening { take(step) }
     _ = round(reads / 4)
     let (blocks, duration) = round(reads)
     let nanoseconds = Double(duration.components.attoseconds) / 1e9 + Double(duration.components.seconds) * 1e9
@@ -110,10 +153,15 @@ func measure(_ traffic: Traffic, _ scenario: Scenario) {
 print("traffic,scenario,blocks per read of \(messagesPerRead) messages,blocks per message,ns per message")
 let off = Scenario(name: "off", sampler: .alwaysOff, holdsUnsampled: false, inject: .never)
 let held = Scenario(name: "unsampled and held", sampler: .alwaysOff, holdsUnsampled: true, inject: .never)
-for scenario in [
-    off, held,
-    Scenario(name: "unsampled, held and injected", sampler: .alwaysOff, holdsUnsampled: true, inject: .always),
-    Scenario(name: "1 % sampled", sampler: .ratio(0.01), holdsUnsampled: true, inject: .never),
-    Scenario(name: "all sampled", sampler: .alwaysOn, holdsUnsampled: true, inject: .never),
-] { measure(.publishing, scenario) }
-for scenario in [off, held] { measure(.consuming, scenario) }
+let injected = Scenario(
+    name: "unsampled, held and injected", sampler: .alwaysOff, holdsUnsampled: true, inject: .always)
+let few = Scenario(name: "1 % sampled", sampler: .ratio(0.01), holdsUnsampled: true, inject: .never)
+let fewInjected = Scenario(
+    name: "1 % sampled and injected", sampler: .ratio(0.01), holdsUnsampled: true, inject: .always)
+let all = Scenario(name: "all sampled", sampler: .alwaysOn, holdsUnsampled: true, inject: .never)
+for scenario in [off, held, injected, few, all] { measure(.publishing, scenario, RedisSession.self) }
+for scenario in [off, held] { measure(.consuming, scenario, RedisSession.self) }
+for scenario in [off, held, injected, fewInjected, all] { measure(.natsPublishing, scenario, NATSSession.self) }
+for traffic in [Traffic.natsDelivering, .natsConsuming] {
+    for scenario in [off, held] { measure(traffic, scenario, NATSSession.self) }
+}

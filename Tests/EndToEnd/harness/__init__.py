@@ -1,14 +1,16 @@
-"""What the end-to-end tests stand on: a real Redis, the real program, a scripted collector, and eyes for both ends."""
+"""What the end-to-end tests stand on: real servers, the real program, a scripted collector, and eyes for both ends."""
 
 from . import jaeger_rules
 from .certificates import Authority
 from .faults import FaultyRelay
 from .entries import injected_context, pairs, stored
+from .fake_nats import FakeNats
 from .metrics import Metrics
 from .nats_client import NatsApp, RawNats, collect, run, until
 from .nats_server import NatsServer
 from .net import Address, free_port, wait_for
 from .otlp import Answer, OTLPReceiver
+from .prometheus import Prometheus
 from .raw import RawClient, command, parse
 from .redis_server import RedisServer
 from .relay import Relay, TLSFront
@@ -16,8 +18,7 @@ from .spans import Span, TraceView
 from .tacho import Tacho
 
 __all__ = [
-    "Address", "Answer", "Authority", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront",
-    "Tacho",
-    "TraceView", "collect", "command", "free_port", "injected_context", "jaeger_rules",
-    "pairs", "parse", "run", "stored", "until", "wait_for",
+    "Address", "Answer", "Authority", "FakeNats", "FaultyRelay", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver",
+    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront", "Tacho", "TraceView", "collect",
+    "command", "free_port", "injected_context", "jaeger_rules", "pairs", "parse", "run", "stored", "until", "wait_for",
 ]

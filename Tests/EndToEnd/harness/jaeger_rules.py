@@ -97,7 +97,9 @@ def _of_trace(view, trace_id, external):
             roots.append(span)
         elif span.parent_id in spans:
             parent = spans[span.parent_id]
-            if span.kind == "CONSUMER" and parent.kind != "PRODUCER":
+            # Who asks waits for the answer: that edge does block.
+            is_asked = parent.kind == "CLIENT" and parent.get("messaging.operation.name") == "request"
+            if span.kind == "CONSUMER" and parent.kind != "PRODUCER" and not is_asked:
                 yield f"{span.name} (CONSUMER) hangs under {parent.name} ({parent.kind}), not under a PRODUCER"
             if parent.kind == "CONSUMER" and span.kind == "PRODUCER" and span.start < parent.start:
                 yield f"{span.name} began before {parent.name}, which it hangs under"

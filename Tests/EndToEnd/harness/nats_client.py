@@ -98,9 +98,10 @@ class RawNats(RawClient):
         return self
 
     def ping(self):
-        """Returns when everything before it has been carried out; what comes before the PONG must be nothing."""
+        """Returns when everything before it has been carried out; no message may come before the PONG."""
         self.send(b"PING\r\n")
-        answer = self.line()
+        while (answer := self.line()) == b"PING\r\n":
+            self.send(b"PONG\r\n")
         assert answer == b"PONG\r\n", answer
 
     def publish(self, subject, payload=b"", reply="", header=None):

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from . import metrics, redis_server
-from .net import LOOPBACK, Address, free_port, wait_for
+from .net import Address, free_port, wait_for
 from .raw import RawClient
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -3,15 +3,23 @@ import Resilience
 
 /// A world whose guards do what the test tells them.
 final class GuardedWorld {
-    let guards = GuardTable(capacity: 100, callTimeoutNanoseconds: 5_000_000_000)
+    let guards: GuardTable
     let world: World
 
-    init(frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, inject: InjectionRule = .never) {
+    init(
+        frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, inject: InjectionRule = .never,
+        bulkhead: BulkheadPolicy? = nil
+    ) {
+        guards = GuardTable(capacity: 100, callTimeoutNanoseconds: 5_000_000_000, bulkhead: bulkhead)
         world = World(
             inject: inject, frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, guards: guards)
     }
 
-    func connect() -> Conversation { world.connect() }
+    func connect() -> Conversation<RedisSession> { world.connect() }
+
+    func admitConnection() -> ConnectionAdmittance {
+        world.lane.admitConnection(world.lane.listeners[0], at: world.now)
+    }
 
     func cell(_ name: String) -> GuardCell {
         let words = name.split(separator: " ")
@@ -25,6 +33,10 @@ final class GuardedWorld {
 
     func set(_ name: String, _ admission: Admission, slowMilliseconds: UInt64 = 5_000) {
         cell(name).publish(admission, slowCallNanoseconds: slowMilliseconds * 1_000_000)
+    }
+
+    func limit(_ name: String, to most: Int?) {
+        cell(name).publish(.all, slowCallNanoseconds: 5_000_000_000, limit: most)
     }
 
     /// Opens a guard for so long from now on.

@@ -167,7 +167,9 @@ import Testing
         let refusal = "-TACHO breaker 'orders publish' is open, only probes pass; try again soon\r\n"
         #expect(session.upstream(bulk("1-0")) == bulk("1-0"))
         #expect(session.upstream("-LOADING Redis is loading\r\n").hasSuffix(refusal))
-        #expect(guarded.tally("orders publish") == "2 calls, 1 unavailable, 1 rejected, 2 probes begun, 1 probes, 1 failed probes")
+        #expect(
+            guarded.tally("orders publish")
+                == "2 calls, 1 unavailable, 1 rejected, 2 probes begun, 1 probes, 1 failed probes")
         #expect(session.client(add) == "")
         guarded.set("orders publish", .probes(most: 2), slowMilliseconds: 20)
         #expect(session.client(add) == add)

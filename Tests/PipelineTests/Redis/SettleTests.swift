@@ -4,7 +4,7 @@ import Testing
 /// What ends a delivery: acknowledgement, another consumer, deletion, the passing of time, want of room.
 @Suite struct SettleTests {
     /// A world in which consumer c1 of group g has been given 1-0, 2-0 and 3-0 of stream s.
-    private func delivered(_ world: World = World()) -> Conversation {
+    private func delivered(_ world: World = World()) -> Conversation<RedisSession> {
         let session = world.connect()
         session.client(command("XREADGROUP", "GROUP", "g", "c1", "STREAMS", "s", ">"))
         session.upstream(streams(("s", (1...3).map { entry("\($0)-0", "k", "v") })))

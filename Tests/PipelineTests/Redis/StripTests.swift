@@ -6,7 +6,7 @@ import Testing
     private let read = command("XREAD", "STREAMS", "s", "0")
     private let ours = Context.injected().fields
 
-    private func session() -> Conversation { World(deliver: .strip).connect() }
+    private func session() -> Conversation<RedisSession> { World(deliver: .strip).connect() }
 
     @Test func exactlyWhatWasAddedIsRemoved() {
         let session = session()

@@ -6,8 +6,10 @@ import Testing
 /// The tables of open deliveries: order, bounds, groups.
 @Suite struct DeliveryTableTests {
     private func key(_ message: UInt64, group: UInt64 = 1, stream: UInt64 = 1) -> DeliveryKey {
-        DeliveryKey(stream: stream, group: group, milliseconds: message, sequence: 0)
+        DeliveryKey(stream: stream, group: group, messageID: entry(message))
     }
+
+    private func entry(_ milliseconds: UInt64) -> MessageID { .streamEntry(milliseconds: milliseconds, sequence: 0) }
 
     private func delivery(at nanoseconds: UInt64 = 0, attempt: UInt32 = 1) -> OpenDelivery {
         OpenDelivery(
@@ -66,9 +68,9 @@ import Testing
         _ = table.insert(delivery(attempt: 2), for: key(1, group: 2))
         _ = table.insert(delivery(attempt: 3), for: key(2, group: 3))
         _ = table.insert(delivery(attempt: 4), for: key(1, group: 1, stream: 2))
-        #expect(table.removeAll(stream: 1, milliseconds: 1, sequence: 0).map(\.attempt) == [1, 2])
-        #expect(table.removeAll(stream: 1, milliseconds: 1, sequence: 0).isEmpty)
-        #expect(table.removeAll(stream: 9, milliseconds: 1, sequence: 0).isEmpty)
+        #expect(table.removeAll(stream: 1, messageID: entry(1)).map(\.attempt) == [1, 2])
+        #expect(table.removeAll(stream: 1, messageID: entry(1)).isEmpty)
+        #expect(table.removeAll(stream: 9, messageID: entry(1)).isEmpty)
         #expect(table.count == 2)
     }
 
@@ -102,7 +104,7 @@ import Testing
         // One stream and consecutive ids: spread well enough that half the capacity evicts nothing.
         #expect(deliveries.count == 800)
         #expect(deliveries.remove(key(1_700_000_000_005)) != nil)
-        #expect(deliveries.removeAll(stream: 1, milliseconds: 1_700_000_000_006, sequence: 0).count == 1)
+        #expect(deliveries.removeAll(stream: 1, messageID: entry(1_700_000_000_006)).count == 1)
         let now = Instant(monotonicNanoseconds: 150, unixNanoseconds: 0)
         #expect(deliveries.expire(at: now, most: 9).isEmpty)
         let later = Instant(monotonicNanoseconds: 151, unixNanoseconds: 0)

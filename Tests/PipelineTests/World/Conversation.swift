@@ -2,16 +2,20 @@ import NIOCore
 import Pipeline
 
 /// One client's connection as a transcript: what goes in on one side, and what came out on the other.
-final class Conversation {
+final class Conversation<Session: SessionMachine> {
     let world: World
-    private(set) var session: RedisSession
+    private(set) var session: Session
     private(set) var opaque: OpaqueReason?
+    /// What the last input led to.
+    private(set) var last = SessionOutput()
     /// The session has asked for the end of both connections.
     private(set) var hasEnded = false
     /// What the client was told without a word from the upstream.
     private var answers: [UInt8] = []
+    /// What went on to the upstream while the client was silent.
+    private var delayed: [UInt8] = []
 
-    init(world: World, session: RedisSession) {
+    init(world: World, session: Session) {
         self.world = world
         self.session = session
     }
@@ -34,6 +38,7 @@ final class Conversation {
     func upstream(_ bytes: [UInt8]) -> [UInt8] {
         let output = session.receiveFromUpstream(ByteBuffer(bytes: bytes), at: world.now)
         note(output)
+        delayed += Self.bytes(output.toUpstream)
         return Self.bytes(output.toClient)
     }
 
@@ -53,6 +58,24 @@ final class Conversation {
         return Self.text(answers)
     }
 
+    /// What was forwarded later than it was sent.
+    func forwardedLater() -> String {
+        defer { delayed = [] }
+        return Self.text(delayed)
+    }
+
+    /// The shell calls at the moment that the session has named.
+    func resume() {
+        let output = session.resume(at: world.now)
+        note(output)
+        delayed += Self.bytes(output.toUpstream)
+        answers += Self.bytes(output.toClient)
+    }
+
+    var isHolding: Bool { session.resumesAt != nil }
+
+    func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
+
     func tick() { session.tick(at: world.now) }
 
     func loseUpstream() { session.upstreamLost(at: world.now) }
@@ -60,6 +83,7 @@ final class Conversation {
     var isIdle: Bool { session.isIdle }
 
     private func note(_ output: SessionOutput) {
+        last = output
         if let reason = output.becameOpaque { opaque = reason }
         if output.endsSession { hasEnded = true }
     }
@@ -88,10 +112,17 @@ struct Script {
 
     /// Runs all steps on one connection of a new world, each step cut into pieces by `cut`.
     func run(in world: World, cut: ([UInt8]) -> [ArraySlice<UInt8>]) -> Recording {
+        run(in: world, with: { $0.connect() }, cut: cut)
+    }
+
+    /// The same with sessions of another protocol.
+    func run<Session: SessionMachine>(
+        in world: World, with connect: (World) -> Conversation<Session>, cut: ([UInt8]) -> [ArraySlice<UInt8>]
+    ) -> Recording {
         var recording = Recording()
         var toUpstream: [UInt8] = []
         var toClient: [UInt8] = []
-        let conversation = world.connect()
+        let conversation = connect(world)
         for step in steps {
             switch step {
             case .client(let text):

@@ -16,7 +16,7 @@ struct SpanLine {
         if !descriptor.group.isEmpty { parts.append("group \(descriptor.group)") }
         if span.consumer != .none { parts.append("consumer \(shared.names.text(of: span.consumer))") }
         if span.client != .none { parts.append("client \(shared.names.text(of: span.client))") }
-        if span.messageID != .none { parts.append("id \(span.messageID)") }
+        if span.messageID.isShown { parts.append("id \(span.messageID)") }
         if span.batchCount > 0 { parts.append("batch \(span.batchCount)") }
         if span.bodySize >= 0 { parts.append("body \(span.bodySize)") }
         if span.queueNanoseconds != .min { parts.append("queued \(span.queueNanoseconds / 1_000_000)ms") }
@@ -25,6 +25,12 @@ struct SpanLine {
         if let conversation = span.detail?.conversationID { parts.append("conversation \(conversation)") }
         if span.error != .none { parts.append("error \(shared.names.text(of: span.error))") }
         if span.outcome != .unremarkable { parts.append(span.outcome.text) }
+        if let position = span.detail?.position {
+            if position.stream != .none { parts.append("in \(shared.names.text(of: position.stream))") }
+            if position.consumerSequence > 0 {
+                parts.append("delivery \(position.consumerSequence) before \(position.pending)")
+            }
+        }
         let milliseconds = (span.endUnixNanoseconds - span.startUnixNanoseconds) / 1_000_000
         if milliseconds > 0 { parts.append("took \(milliseconds)ms") }
         text = parts.joined(separator: " ")
@@ -32,9 +38,9 @@ struct SpanLine {
 
     private static func text(_ link: SpanLink, _ names: inout SpanIDNames) -> String {
         var text = "\(names.name(link.context.traceID))/\(names.name(link.context.spanID))"
-        if link.messageID != .none { text += "(\(link.messageID)" }
+        if link.messageID.isShown { text += "(\(link.messageID)" }
         if link.queueNanoseconds != .min { text += " \(link.queueNanoseconds / 1_000_000)ms" }
-        if link.messageID != .none { text += ")" }
+        if link.messageID.isShown { text += ")" }
         return text
     }
 }

@@ -21,15 +21,17 @@ final class World {
         monotonicNanoseconds: 1_000_000_000, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
     let shared: Lane.SharedState
     private let collected = CollectedSpans()
-    private let profile: ListenerProfile
+    let profile: ListenerProfile
     private var counters: RedisCounters?
+    private var natsCounters: NATSCounters?
     private var idNames = SpanIDNames()
 
     init(
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep,
         sampler: SamplerChoice = .parentBased(root: .alwaysOn), relation: ConsumerRelation = .parent,
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
-        unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, guards: GuardTable? = nil
+        unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
+        tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
@@ -38,17 +40,35 @@ final class World {
             groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
             sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards)
         profile = ListenerProfile(
-            number: 0, name: "redis", service: "shop", system: "redis",
+            number: 0, name: system, service: "shop", system: system,
             broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
-            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax)
+            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats)
         lane = Lane(shared: shared, listeners: [profile], metrics: registry.makeShard(), seed: Self.seed)
     }
 
     /// One more client connection with its upstream connection.
-    func connect() -> Conversation {
+    func connect(_ peer: ClientPeer = .unknown) -> Conversation<RedisSession> {
         let counters = counters ?? RedisCounters(lane: lane, listener: profile)
         self.counters = counters
-        return Conversation(world: self, session: RedisSession(lane: lane, listener: profile, counters: counters))
+        return Conversation(
+            world: self, session: RedisSession(lane: lane, listener: profile, counters: counters, peer: peer))
+    }
+
+    /// The same for NATS, before the first byte.
+    func connectNATS(_ peer: ClientPeer = .unknown) -> Conversation<NATSSession> {
+        let counters = natsCounters ?? NATSCounters(lane: lane, listener: profile)
+        natsCounters = counters
+        return Conversation(
+            world: self, session: NATSSession(lane: lane, listener: profile, counters: counters, peer: peer))
+    }
+
+    /// The same, after the usual handshake of a client that reads headers.
+    func natsClient(_ peer: ClientPeer = .unknown) -> Conversation<NATSSession> {
+        let conversation = connectNATS(peer)
+        conversation.upstream(#"INFO {"headers":true,"max_payload":1048576} "# + "\r\n")
+        conversation.client(#"CONNECT {"headers":true,"no_responders":true}"# + "\r\nPING\r\n")
+        conversation.upstream("PONG\r\n")
+        return conversation
     }
 
     func advance(milliseconds: UInt64) {

@@ -92,7 +92,7 @@ struct ConfigurationFileTests {
                 sampling: { spans_per_second: -1, always: [error, late] }
                 tracing: { consumer_relation: child, causality: maybe }
                 listeners:
-                  - protocol: nats
+                  - protocol: kafka
                     listen: 16379
                     upstream: embedded
                     contxt: { inject: always }
@@ -119,17 +119,15 @@ struct ConfigurationFileTests {
                         + "found \"late\"",
                     #"tacho.yaml:4:31: tracing.consumer_relation: expected parent or link, found "child""#,
                     #"tacho.yaml:4:49: tracing.causality: expected inferred or off, found "maybe""#,
-                    #"tacho.yaml:6:15: listeners[0].protocol: "nats" is not available in this version; expected redis"#,
-                    #"tacho.yaml:8:15: listeners[0].upstream: "embedded" is not available in this version; "#
-                        + "give the address of a running server",
+                    #"tacho.yaml:6:15: listeners[0].protocol: "kafka" is not available in this version; expected redis or nats"#,
                     #"tacho.yaml:9:5: listeners[0].contxt: unknown key; did you mean "context"?"#,
-                    "tacho.yaml:12:15: listeners[1].upstream: expected HOST:PORT, PORT or unix:PATH, found a URL; "
+                    "tacho.yaml:12:15: listeners[1].upstream: expected HOST:PORT, PORT, unix:PATH or embedded, found a URL; "
                         + "write the address alone, without scheme and credentials",
                     "tacho.yaml:13:24: listeners[1].context.inject: expected always, sampled or never, "
                         + #"found "sometimes""#,
                     "tacho.yaml:15:15: listeners[2].upstream: port 0 cannot be connected to",
                     "tacho.yaml:16:5: listeners[3]: expected keys with values (name, protocol, listen, upstream, "
-                        + #"context), found "16382=6379""#,
+                        + #"context, tls, nats), found "16382=6379""#,
                     "tacho.yaml:17:19: otlp.endpoint: a URL with credentials; "
                         + "put them into OTEL_EXPORTER_OTLP_HEADERS instead",
                     #"tacho.yaml:17:69: otlp.compression: expected none or gzip, found "zstd""#,
@@ -147,11 +145,6 @@ struct ConfigurationFileTests {
     @Test(
         "documents that are no configuration",
         arguments: [
-            ("", "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379"),
-            (
-                "# empty\n",
-                "nothing to listen on; give at least one --redis LISTEN=UPSTREAM, such as --redis 16379=6379"
-            ),
             ("- a", "tacho.yaml:1:1: expected keys with values, found a list"),
             ("hello", #"tacho.yaml:1:1: expected keys with values, found "hello""#),
             ("a: b: c", "tacho.yaml:1:5: not YAML: mapping values are not allowed in this context"),

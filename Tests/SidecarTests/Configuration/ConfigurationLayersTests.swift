@@ -45,12 +45,13 @@ struct ConfigurationLayersTests {
         #expect(configuration.otlp.endpoint == .disabled)
     }
 
+    private func shown(_ resolved: ResolvedConfiguration) -> [String] {
+        resolved.configuration.listeners.map { "\($0.listen) -> \($0.upstream) \($0.context.deliver)" }
+    }
+
     @Test("a later layer replaces the listeners of the protocol it names; variables refine what remains")
     func listeners() throws {
         let environment = ["TACHO_REDIS": "1=11, unix:/a=unix:/b=c", "TACHO_LISTENERS_0_CONTEXT_DELIVER": "strip"]
-        func shown(_ resolved: ResolvedConfiguration) -> [String] {
-            resolved.configuration.listeners.map { "\($0.listen) -> \($0.upstream) \($0.context.deliver)" }
-        }
         #expect(try shown(load(Self.listener)) == ["127.0.0.1:16379 -> 127.0.0.1:6379 keep"])
         #expect(
             try shown(load(Self.listener, environment: environment)) == [
@@ -62,6 +63,21 @@ struct ConfigurationLayersTests {
             ])
     }
 
+    @Test("without a listener, the embedded event log is served on loopback")
+    func embeddedByDefault() throws {
+        #expect(try shown(load()) == ["127.0.0.1:16379 -> embedded keep"])
+        #expect(try shown(load("# empty\n")) == ["127.0.0.1:16379 -> embedded keep"])
+        #expect(try shown(load(redis: ["7=embedded"])) == ["127.0.0.1:7 -> embedded keep"])
+    }
+
+    @Test("only redis listeners have the embedded event log, and nobody encrypts the way to it")
+    func embeddedWhereItMakesNoSense() {
+        #expect(
+            complaints(environment: ["TACHO_NATS": "4223=embedded"]) == [
+                "TACHO_NATS: the embedded event log speaks redis; give the address of a running nats server"
+            ])
+    }
+
     @Test("mistakes in variables and flags name the variable and the flag")
     func mistakes() {
         #expect(
@@ -69,22 +85,21 @@ struct ConfigurationLayersTests {
                 environment: [
                     "TACHO_KAFKA": "9092=embedded", "TACHO_LIMITS_DESTINATION": "5", "TACHO_HTTP_LISTEN": "9464x",
                     "TACHO_LISTENERS_0_CONTEXT_DELIVR": "strip", "TACHO_LISTENERS_7_NAME": "x",
-                    "TACHO_RESILIENCE_BREAKER": "auto", "TACHO_WEATHER": "fine",
+                    "TACHO_WEATHER": "fine",
                 ],
-                redis: ["16379", "16380=embedded", "16381=user:secret@host:6379"], kafka: ["9092=9093"],
+                redis: ["16379", "embedded=16380", "16381=user:secret@host:6379"], kafka: ["9092=9093"],
                 flags: ["otlp": "localhost:4318"]
             ) == [
                 #"TACHO_HTTP_LISTEN: expected HOST:PORT, PORT or none, found "9464x"; "#
                     + "the port is missing; write HOST:PORT",
-                "TACHO_KAFKA: kafka is not available in this version; available: redis",
+                "TACHO_KAFKA: kafka is not available in this version; available: redis, nats",
                 "TACHO_LIMITS_DESTINATION: unknown variable; did you mean TACHO_LIMITS_DESTINATIONS?",
-                "TACHO_RESILIENCE_BREAKER: not available in this version",
                 "TACHO_WEATHER: unknown variable; the names are in the configuration reference",
                 #"--redis: expected LISTEN=UPSTREAM, such as 16379=127.0.0.1:6379, found "16379""#,
-                #"--redis: "embedded" is not available in this version; give the address of a running server"#,
-                "--redis: expected HOST:PORT, PORT or unix:PATH, found another value "
+                #"--redis: "embedded" is the event log in this process, which only an upstream can be; write an address"#,
+                "--redis: expected HOST:PORT, PORT, unix:PATH or embedded, found another value "
                     + "(not shown: it may hold a password); the port must be a whole number up to 65535",
-                "--kafka: kafka is not available in this version; available: redis",
+                "--kafka: kafka is not available in this version; available: redis, nats",
                 "TACHO_LISTENERS_0_CONTEXT_DELIVR: unknown variable; "
                     + "did you mean TACHO_LISTENERS_0_CONTEXT_DELIVER?",
                 "TACHO_LISTENERS_7_NAME: no listener at position 7; there are 2, counted from 0",

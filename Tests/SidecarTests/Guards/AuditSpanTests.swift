@@ -47,7 +47,6 @@ import Testing
             catalog: catalog, sink: basket, service: "checkout", listeners: [(system: "redis", broker: broker)])
         let orders = GuardKey(listener: 0, listenerName: "redis", operation: .publish, destination: "orders")
         let mails = GuardKey(listener: 0, listenerName: "redis", operation: .receive, destination: "mails", group: "g")
-        var random = Counter()
         audit.offer(
             [
                 GuardRecord(
@@ -55,8 +54,8 @@ import Testing
                 GuardRecord(unixNanoseconds: 10, key: mails, what: .warning("latency")),
                 GuardRecord(
                     unixNanoseconds: 12, key: orders, what: .threshold(Self.change(.slowCallRate, applied: 0.5))),
-            ], using: &random)
-        audit.offer([], using: &random)
+            ])
+        audit.offer([])
         let spans = basket.spans.withLock { $0 }
         #expect(spans.count == 2)
         let span = try #require(spans.first)
@@ -83,6 +82,20 @@ import Testing
         #expect(said["tacho.evidence.slow_quantile"] == nil)
         #expect(said["tacho.exemplar.trace_id"] == .string("00000000000000000000000000000abc"))
         #expect(spans[1].detail?.events.first?.name.description == "tacho.guard.warning")
+    }
+
+    @Test("what is learned in shadow is not told as a trace")
+    func shadow() {
+        let basket = Basket()
+        let audit = AuditSpans(catalog: SpanCatalog(), sink: basket, service: "", listeners: [])
+        var change = Self.change(.window, applied: 15)
+        change.isShadow = true
+        audit.offer([
+            GuardRecord(
+                unixNanoseconds: 1, key: GuardKey(listener: 0, listenerName: "x", operation: .upstream),
+                what: .threshold(change))
+        ])
+        #expect(basket.spans.withLock { $0.isEmpty })
     }
 
     @Test("events are bounded, and those left out are counted")

@@ -1,4 +1,4 @@
-"""scripts/bench redis: Redis directly, behind HAProxy in TCP mode, and behind Tachograph, interleaved in one run."""
+"""scripts/bench redis|nats: a server directly, behind HAProxy in TCP mode, and behind Tachograph, interleaved."""
 
 import argparse
 import contextlib
@@ -13,18 +13,26 @@ from pathlib import Path
 
 import report
 from contenders import BenchError, Running, Stage
-from measure import WORKLOADS, Sample, Workload, drive, measure, prepare
+from load_nats import NatsLoad
+from load_redis import RedisLoad
+from measure import Sample, measure
 
 # Name -> environment. The thread count of HAProxy is one; Tachograph runs with its default and with one as well.
+ONE_PERCENT = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"}
 TACHO_CONTENDERS = {
-    "tacho off": {"OTEL_TRACES_SAMPLER": "always_off"},
-    "tacho 1%": {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"},
-    "tacho 100%": {"OTEL_TRACES_SAMPLER": "always_on"},
-    "tacho 100% 1 thread": {"OTEL_TRACES_SAMPLER": "always_on", "TACHO_THREADS": "1"},
+    "redis": {
+        "tacho off": {"OTEL_TRACES_SAMPLER": "always_off"},
+        "tacho 1%": ONE_PERCENT,
+        "tacho 100%": {"OTEL_TRACES_SAMPLER": "always_on"},
+        "tacho 100% 1 thread": {"OTEL_TRACES_SAMPLER": "always_on", "TACHO_THREADS": "1"},
+    },
+    "nats": {
+        "tacho off": {"OTEL_TRACES_SAMPLER": "always_off"},
+        "tacho 1%": ONE_PERCENT,
+        "tacho 1% 1 thread": ONE_PERCENT | {"TACHO_THREADS": "1"},
+        "tacho 100%": {"OTEL_TRACES_SAMPLER": "always_on"},
+    },
 }
-
-CALIBRATION_MESSAGES = 20_000
-MOST_MESSAGES = 1_000_000  # a million entries of a stream are half a gigabyte of Redis
 
 Results = dict[str, dict[str, list[Sample]]]
 
@@ -46,42 +54,48 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     """--quick is for seeing that everything works: its numbers are too short to quote."""
-    parser = argparse.ArgumentParser(prog="scripts/bench redis", description=__doc__)
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("bus", choices=("redis", "nats"), help="which server and load")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of each kind, 1 to 50 (5)")
     parser.add_argument("--seconds", type=float, default=1.5, help="wanted length of one measurement, 0.1 to 20 (1.5)")
     parser.add_argument("--quick", action="store_true", help="one round of 0.3 s")
     parser.add_argument("--only", metavar="TEXT", help="only workloads whose label contains TEXT, such as 'XADD P=16'")
     parser.add_argument("--tacho", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--sink", required=True, type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--nats-load", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--results", required=True, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 0.3
     if not (1 <= options.rounds <= 50 and 0.1 <= options.seconds <= 20):
         parser.error("--rounds must be 1 to 50 and --seconds 0.1 to 20")
-    options.workloads = [w for w in WORKLOADS if options.only is None or options.only in w.label]
+    options.load = RedisLoad() if options.bus == "redis" else NatsLoad(options.nats_load)
+    known = options.load.workloads
+    options.workloads = [w for w in known if options.only is None or options.only in w.label]
     if not options.workloads:
-        parser.error(f"no workload has {options.only!r} in its label: {', '.join(w.label for w in WORKLOADS)}")
+        parser.error(f"no workload has {options.only!r} in its label: {', '.join(w.label for w in known)}")
     return options
 
 
 def run(options: argparse.Namespace, stage: Stage) -> None:
     """Starts everything, measures in rounds, prints the tables and writes the results."""
-    machine = describe_machine(options.tacho)
-    redis = stage.redis()
-    contenders = [redis, stage.haproxy(redis.port)]
+    load = options.load
+    machine = describe_machine(options.tacho, load)
+    server = stage.redis() if options.bus == "redis" else stage.nats()
+    contenders = [server, stage.haproxy(server.port)]
     if options.tacho != "none":
         sink = stage.sink(options.sink)
-        for name, environment in TACHO_CONTENDERS.items():
-            contenders.append(stage.tacho(name, Path(options.tacho), redis.port, sink.port, environment))
+        for name, environment in TACHO_CONTENDERS[options.bus].items():
+            binary = Path(options.tacho)
+            contenders.append(stage.tacho(name, binary, load.protocol, server.port, sink.port, environment))
     time.sleep(1)
     idle_memory = {contender.name: contender.resident_bytes() for contender in contenders}
 
-    counts = {workload: calibrated_count(redis, workload, options.seconds) for workload in options.workloads}
-    results = measure_rounds(contenders, redis, counts, options.rounds)
+    counts = {workload: calibrated_count(server, load, workload, options.seconds) for workload in options.workloads}
+    results = measure_rounds(contenders, server, load, counts, options.rounds)
 
-    print("\n".join(report.text(machine, idle_memory, results)))
-    name = f"redis-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
+    print("\n".join(report.text(machine, idle_memory, results, options.workloads)))
+    name = f"{options.bus}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}.json"
     options.results.mkdir(exist_ok=True)
     document = {
         "machine": machine,
@@ -95,28 +109,28 @@ def run(options: argparse.Namespace, stage: Stage) -> None:
     print(f"\nwritten to {options.results.name}/{name}")
 
 
-def calibrated_count(redis: Running, workload: Workload, seconds: float) -> int:
+def calibrated_count(server: Running, load, workload, seconds: float) -> int:
     """How many messages last about so long without a proxy: the same number for every contender."""
-    messages = CALIBRATION_MESSAGES
+    messages = load.calibration_messages
     for length in (min(0.3, seconds), seconds):
-        prepare(redis.port)
-        per_second = float(drive(redis, workload, messages)["rps"])
-        messages = max(1000, min(MOST_MESSAGES, int(per_second * length)))
+        load.prepare(server.port)
+        per_second = load.drive(server, workload, messages).messages_per_second
+        messages = max(1000, min(load.most_messages, int(per_second * length)))
     return messages
 
 
-def measure_rounds(contenders: list[Running], redis: Running, counts: dict[Workload, int], rounds: int) -> Results:
+def measure_rounds(contenders: list[Running], server: Running, load, counts: dict, rounds: int) -> Results:
     """One discarded warm-up each, then the rounds; the order of contenders moves on by one each time."""
     results: Results = {workload.label: {c.name: [] for c in contenders} for workload in counts}
     for workload, messages in counts.items():
         for contender in contenders:
-            measure(contender, redis, workload, max(1000, messages // 10))
+            measure(contender, server, load, workload, max(1000, messages // 10))
     turn = 0
     for number in range(rounds):
         for workload, messages in counts.items():
             show(f"round {number + 1} of {rounds}: {workload.label}, {messages} messages")
             for contender in contenders[turn:] + contenders[:turn]:
-                results[workload.label][contender.name].append(measure(contender, redis, workload, messages))
+                results[workload.label][contender.name].append(measure(contender, server, load, workload, messages))
             turn = (turn + 1) % len(contenders)
     return results
 
@@ -126,7 +140,7 @@ def show(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def describe_machine(tacho: str) -> dict[str, str | float]:
+def describe_machine(tacho: str, load) -> dict[str, str | float]:
     """What the numbers depend on besides the programs' own code."""
     processors = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":", 1)[1].strip() for line in processors if line.startswith("model name")]
@@ -135,7 +149,7 @@ def describe_machine(tacho: str) -> dict[str, str | float]:
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
         "load_average_at_start": os.getloadavg()[0],
-        "redis": first_line("redis-server", "--version"),
+        load.protocol: first_line(*load.version_command),
         "haproxy": first_line("haproxy", "-v"),
         "tacho": "not measured" if tacho == "none" else first_line(tacho, "--version"),
         "revision": first_line("git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"),

@@ -1,0 +1,190 @@
+/// One piece of work for the writer: part of a transaction with whatever else waits.
+enum WriteJob: Sendable {
+    /// A unit of stream commands.
+    case unit(StreamUnit, @Sendable (StreamOutcome) -> Void)
+    /// A unit that found the queue full: answered in its turn, so that the replies of its lane stay in order.
+    case refusedUnit(String, @Sendable (StreamOutcome) -> Void)
+    /// Anything else. `perform` runs inside the transaction, perhaps more than once, and returns what to call after the
+    /// commit; `fail` is called instead when there is none.
+    case call(
+        perform: @Sendable (LogSession) throws(SQLiteError) -> @Sendable () -> Void,
+        fail: @Sendable (LogError) -> Void)
+}
+
+/// The one thread that writes: takes all that waits into one transaction, and answers when it is on disk.
+///
+/// The more waits, the more one flush of the disk is shared by: throughput grows with load, and a lone request waits for
+/// one flush only. A transaction that fails changes nothing; when the reason may lie in one of its jobs, they are tried
+/// one by one.
+final class LogWriter: Sendable {
+    private let queue: WorkQueue<WriteJob>
+    private let thread: LogThread
+
+    /// The most jobs of one transaction, so that none takes long.
+    static let batchMax = 2_048
+
+    init(
+        database: LogDatabase, queue: WorkQueue<WriteJob>, clock: @escaping @Sendable () -> Int64,
+        observers: ChangeObservers
+    ) throws(LogError) {
+        let connection = try database.openWriter()
+        do throws(SQLiteError) {
+            let state = try WriterState(connection, database.path, clock, observers)
+            self.queue = queue
+            let start = UncheckedHandover(state)
+            thread = LogThread { start.value.run(queue) }
+        } catch {
+            throw LogError(error, path: database.path)
+        }
+    }
+
+    /// Finishes what waits and ends the thread.
+    func close() {
+        queue.close()
+        thread.join()
+    }
+}
+
+/// Carries a value that belongs to one thread to the thread it is made for.
+///
+/// Sendable because the giver keeps no reference: the value is made, put in, and never touched again on that side.
+private struct UncheckedHandover<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) {
+        self.value = value
+    }
+}
+
+/// What the writer's thread works with.
+private final class WriterState {
+    private let session: LogSession
+    private let path: String
+    private let clock: @Sendable () -> Int64
+    private let observers: ChangeObservers
+    private var completions: [Completion] = []
+    /// When retention and compaction are looked at again.
+    private var nextInspection: Int64 = 0
+
+    private enum Completion {
+        case unit(StreamOutcome, @Sendable (StreamOutcome) -> Void)
+        case call(@Sendable () -> Void)
+    }
+
+    init(
+        _ connection: SQLiteConnection, _ path: String, _ clock: @escaping @Sendable () -> Int64,
+        _ observers: ChangeObservers
+    ) throws(SQLiteError) {
+        session = LogSession(connection)
+        self.path = path
+        self.clock = clock
+        self.observers = observers
+        try session.load()
+    }
+
+    func run(_ queue: WorkQueue<WriteJob>) {
+        while let batch = queue.take(upTo: LogWriter.batchMax, waitingMilliseconds: hasWork ? 0 : 1_000) {
+            if batch.isEmpty { maintain() } else { perform(batch) }
+        }
+    }
+
+    private func perform(_ batch: [WriteJob]) {
+        do throws(SQLiteError) {
+            try transact(batch)
+        } catch {
+            abandon()
+            // A full or failing disk is nobody's fault: trying again one by one would only take longer.
+            let reason = LogError(error, path: path)
+            guard batch.count > 1, case .inputOutput = reason else { return fail(batch, reason) }
+            for job in batch { performAlone(job) }
+        }
+    }
+
+    private func performAlone(_ job: WriteJob) {
+        do throws(SQLiteError) {
+            try transact([job])
+        } catch {
+            abandon()
+            fail([job], LogError(error, path: path))
+        }
+    }
+
+    private func transact(_ batch: [WriteJob]) throws(SQLiteError) {
+        try session.statement(.begin).run()
+        for job in batch {
+            switch job {
+            case .unit(let unit, let completion):
+                try session.removeExpired(now: Int64(clamping: unit.nowUnixMilliseconds))
+                completions.append(.unit(try session.perform(unit), completion))
+            case .refusedUnit(let reason, let completion):
+                completions.append(.unit(.unavailable(reason: reason), completion))
+            case .call(let perform, _):
+                completions.append(.call(try perform(session)))
+            }
+        }
+        try maintainInside()
+        try session.flush()
+        try session.statement(.commit).run()
+        if !session.changedKeys.isEmpty {
+            observers.notify(Array(session.changedKeys))
+            session.changedKeys.removeAll(keepingCapacity: true)
+        }
+        for completion in completions {
+            switch completion {
+            case .unit(let outcome, let call): call(outcome)
+            case .call(let call): call()
+            }
+        }
+        completions.removeAll(keepingCapacity: true)
+    }
+
+    /// Back to what is on disk.
+    private func abandon() {
+        completions.removeAll(keepingCapacity: true)
+        if !session.connection.isAutocommit { try? session.statement(.rollback).run() }
+        session.forget()
+        session.changedKeys.removeAll(keepingCapacity: true)
+        // If this cannot be read either, the next transaction fails before it writes anything.
+        try? session.load()
+    }
+
+    private func fail(_ batch: [WriteJob], _ reason: LogError) {
+        for job in batch {
+            switch job {
+            case .unit(_, let completion): completion(.unavailable(reason: reason.description))
+            case .refusedUnit(let reason, let completion): completion(.unavailable(reason: reason))
+            case .call(_, let fail): fail(reason)
+            }
+        }
+    }
+
+    /// Something is due that nobody asked for.
+    private var hasWork: Bool {
+        if session.hasRetiredStreams || session.hasIndexWork { return true }
+        let now = clock()
+        return nextInspection <= now || session.earliestExpiry.map { $0 <= now } ?? false
+    }
+
+    private static let inspectionMilliseconds: Int64 = 1_000
+    private static let marksPerInspection: Int64 = 1_024
+
+    private func maintain() {
+        guard hasWork else { return }
+        performAlone(.call(perform: { _ in {} }, fail: { _ in }))
+    }
+
+    /// A small piece of it, in the transaction that is open: so it costs no flush of its own while others write.
+    private func maintainInside() throws(SQLiteError) {
+        guard hasWork else { return }
+        let now = clock()
+        try session.removeExpired(now: now)
+        if nextInspection <= now {
+            let hasMore = try session.retain(now: now)
+            let isCompacting = try session.compact()
+            try session.sweepMarks(Self.marksPerInspection, now: now)
+            nextInspection = now + (hasMore || isCompacting ? 0 : Self.inspectionMilliseconds)
+        }
+        if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }
+        if session.hasIndexWork { try session.workOnIndex() }
+    }
+}

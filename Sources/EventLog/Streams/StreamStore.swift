@@ -1,0 +1,45 @@
+/// Commands that happen together: all of them on disk, or none, and nothing of anybody else's between them.
+public struct StreamUnit: Sendable {
+    /// In order. A command that is refused does not stop those after it, as in a MULTI.
+    public var commands: [StreamCommand]
+    /// The moment that ids, deliveries and expiry are reckoned by.
+    public var nowUnixMilliseconds: UInt64
+    /// Keys with the revision they must still have (WATCH), or nothing of the unit happens.
+    public var requiredRevisions: [(key: [UInt8], revision: UInt64)]
+
+    /// Usually one command and no conditions.
+    public init(
+        _ commands: [StreamCommand], nowUnixMilliseconds: UInt64,
+        requiredRevisions: [(key: [UInt8], revision: UInt64)] = []
+    ) {
+        self.commands = commands
+        self.nowUnixMilliseconds = nowUnixMilliseconds
+        self.requiredRevisions = requiredRevisions
+    }
+}
+
+/// What came of a unit.
+public enum StreamOutcome: Sendable, Equatable {
+    /// One reply per command. What they say is on disk.
+    case replies([StreamReply])
+    /// A required revision was another one; nothing happened.
+    case conditionFailed
+    /// Nothing happened and nothing can: disk full, read only, closing.
+    case unavailable(reason: String)
+}
+
+/// A store of streams: the durable one, or the reference in memory.
+public protocol StreamStore: Sendable {
+    /// Takes a unit and returns at once.
+    ///
+    /// Units with the same `lane` take effect in the order in which they were handed over, and each sees what those
+    /// before it did, also when their replies are still on the way; `lane` is any number of the caller's, one per
+    /// connection. `completion` is called once, on a thread of the store's, after what the replies say is on disk; in
+    /// order for one lane. It must not wait.
+    func submit(_ unit: StreamUnit, lane: UInt64, completion: @escaping @Sendable (StreamOutcome) -> Void)
+
+    /// Has `observer` called after every commit with the keys in which a reader that waits may find something new:
+    /// entries appended, a group moved, destroyed, or the stream deleted. Called on a thread of the store's, before the
+    /// completions of the same commit or after them; it must not wait. There may be several observers.
+    func observeChanges(_ observer: @escaping @Sendable (_ keys: [[UInt8]]) -> Void)
+}

@@ -1,0 +1,141 @@
+"""Nothing acknowledged is lost: the program is killed at random instants while writers note what was acknowledged.
+
+TACHO_E2E_CRASHES says how often; 20 by default, 200 for the long form.
+"""
+
+import os
+import random
+import threading
+import time
+
+from harness import RawClient, Tacho
+
+CRASHES = int(os.environ.get("TACHO_E2E_CRASHES", "20"))
+STREAM, GROUP = "orders", "workers"
+WRITERS = 6
+
+
+class Writer(threading.Thread):
+    """Appends numbered entries one after the other, some of them in transactions, until the connection breaks.
+
+    `acknowledged`: id by number. `uncertain`: what was sent and never answered, which may or may not be there.
+    """
+
+    def __init__(self, address, name, first):
+        super().__init__(daemon=True)
+        self.address, self.number = address, first
+        self.label = name
+        self.acknowledged, self.uncertain = {}, []
+
+    def run(self):
+        try:
+            with RawClient(self.address) as raw:
+                while True:
+                    batch = 1 if self.number % 5 else 3
+                    numbers = list(range(self.number, self.number + batch))
+                    self.number += batch
+                    self.uncertain = numbers
+                    if batch == 1:
+                        ids = [raw.ask("XADD", STREAM, "*", "who", self.label, "n", numbers[0])]
+                    else:
+                        raw.call("MULTI")
+                        for number in numbers:
+                            raw.call("XADD", STREAM, "*", "who", self.label, "n", number)
+                        ids = raw.ask("EXEC")
+                    self.acknowledged.update(zip(numbers, ids))
+                    self.uncertain = []
+        except (EOFError, OSError):
+            pass
+
+
+class Consumer(threading.Thread):
+    """Reads with the group and acknowledges, and notes which acknowledgements were confirmed."""
+
+    def __init__(self, address, name):
+        super().__init__(daemon=True)
+        self.address, self.label = address, name
+        self.delivered, self.acknowledged, self.uncertain = [], set(), set()
+
+    def run(self):
+        try:
+            with RawClient(self.address) as raw:
+                while True:
+                    got = raw.ask("XREADGROUP", "GROUP", GROUP, self.label, "COUNT", "7", "BLOCK", "50",
+                                  "STREAMS", STREAM, ">")
+                    if not got:
+                        continue
+                    ids = [entry[0] for entry in got[0][1]]
+                    self.delivered += ids
+                    self.uncertain = set(ids[::2])
+                    assert raw.ask("XACK", STREAM, GROUP, *ids[::2]) == len(ids[::2])
+                    self.acknowledged |= self.uncertain
+                    self.uncertain = set()
+        except (EOFError, OSError):
+            pass
+
+
+def test_nothing_acknowledged_is_lost_however_often_it_is_killed(world):
+    dice = random.Random(int(os.environ.get("TACHO_E2E_SEED", "1")))
+    scratch = world.scratch / "crashing"
+    address, first = None, {f"w{number}": 0 for number in range(WRITERS)}
+    stored, delivered, done, maybe_done = {}, [], set(), set()
+    for crash in range(CRASHES):
+        tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
+        address = tacho.address
+        if crash == 0:
+            with tacho.raw() as raw:
+                raw.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
+        workers = [Writer(address, name, number) for name, number in first.items()]
+        workers.append(Consumer(address, f"c{crash % 3}"))
+        for worker in workers:
+            worker.start()
+        time.sleep(dice.uniform(0.02, 0.4))
+        tacho.kill()
+        for worker in workers:
+            worker.join(20)
+        tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
+        with tacho.raw() as raw:
+            entries = [(entry[0], tuple(entry[1][:4])) for entry in raw.ask("XRANGE", STREAM, "-", "+")]
+            pending = {row[0] for row in raw.ask("XPENDING", STREAM, GROUP, "-", "+", "10000000")}
+            group = dict(zip(*[iter(raw.ask("XINFO", "GROUPS", STREAM)[0])] * 2))
+        ids = [entry_id for entry_id, _ in entries]
+        assert len(ids) == len(set(ids)) and ids == sorted(ids, key=key), "ids repeat or are out of order"
+        found = {fields: entry_id for entry_id, fields in entries}
+        assert len(found) == len(entries), "an entry is there twice"
+        for worker in workers[:-1]:
+            for number, entry_id in worker.acknowledged.items():
+                stored[worker.label, number] = entry_id
+            there = [number for number in worker.uncertain if fields_of(worker, number) in found]
+            assert len(there) in (0, len(worker.uncertain)), f"half of a transaction is there: {worker.uncertain}"
+            for number in there:
+                stored[worker.label, number] = found[fields_of(worker, number)]
+            first[worker.label] = worker.number
+        for (label, number), entry_id in stored.items():
+            assert found.get((b"who", label.encode(), b"n", str(number).encode())) == entry_id, \
+                f"crash {crash}: entry {number} of {label} was acknowledged as {entry_id} and is not there"
+        assert len(found) == len(stored), "there is an entry that nobody has written"
+        check_groups(workers[-1], pending, group, ids, delivered, done, maybe_done)
+        tacho.kill()
+
+
+def check_groups(consumer, pending, group, ids, delivered, done, maybe_done):
+    """Deliveries that were seen are pending or acknowledged; what was confirmed as acknowledged is not pending."""
+    assert not set(consumer.delivered) & set(delivered), "an entry was delivered twice as new"
+    delivered += consumer.delivered
+    done |= consumer.acknowledged
+    maybe_done |= consumer.uncertain
+    assert not pending & done, "an acknowledged delivery is pending again"
+    for entry_id in delivered:
+        assert entry_id in pending or entry_id in done or entry_id in maybe_done, f"{entry_id} is forgotten"
+    last = group[b"last-delivered-id"]
+    assert all(key(entry_id) <= key(last) for entry_id in delivered), "the group has gone back"
+    assert all(entry_id in set(ids) for entry_id in pending)
+
+
+def fields_of(worker, number):
+    return (b"who", worker.label.encode(), b"n", str(number).encode())
+
+
+def key(entry_id):
+    milliseconds, _, sequence = entry_id.partition(b"-")
+    return int(milliseconds), int(sequence)

@@ -1,0 +1,93 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import EventLog
+
+@Suite("When the disk or the queue is full")
+struct FailureTests {
+    let scratch: ScratchLog
+    let key = [UInt8]("s")
+
+    init() throws {
+        scratch = try ScratchLog()
+    }
+
+    func append(_ bytes: Int, at now: UInt64) -> StreamReply {
+        scratch.log.answer(StreamAppend.to("s", .automatic, ("data", String(repeating: "x", count: bytes))), at: now)
+    }
+
+    @Test("With a full disk an append is refused whole, reading goes on, and with room writing does too")
+    func diskFull() throws {
+        #expect(append(10, at: 1) == .appended(StreamID(1, 0), isDuplicate: false))
+        // The file may not grow: for SQLite the same as a file system without room.
+        try scratch.wait { answer in
+            scratch.log.write(answer) { session throws(SQLiteError) in
+                _ = try session.connection.integer("PRAGMA max_page_count = 1")
+            }
+        }
+        #expect(
+            append(100_000, at: 2) == .failed(.unavailable(reason: LogError.diskFull.description)))
+        #expect(scratch.log.answer(.length(key: key)) == .count(1))
+        let range = EventRange(stream: key)
+        #expect(try scratch.wait { scratch.log.events(in: range, limit: 10, answer: $0) }.map(\.offset) == [1])
+        try scratch.wait { answer in
+            scratch.log.write(answer) { session throws(SQLiteError) in
+                _ = try session.connection.integer("PRAGMA max_page_count = 1000000")
+            }
+        }
+        #expect(append(100_000, at: 3) == .appended(StreamID(3, 0), isDuplicate: false))
+        #expect(try DurableLog.verify(directory: scratch.directory.path).map(\.events) == [2])
+    }
+
+    @Test("More than may wait is refused as saturated, in its turn, and what was taken is answered")
+    func saturation() throws {
+        let directory = ScratchDirectory()
+        let log = try DurableLog(directory: directory.path, limits: DurableLogLimits(waitingMax: 2), clock: { 0 })
+        let gate = DispatchSemaphore(value: 0)
+        let started = DispatchSemaphore(value: 0)
+        log.write({ _ in }) { _ throws(SQLiteError) in
+            started.signal()
+            gate.wait()
+        }
+        started.wait()
+        let outcomes = Mutex<[String]>([])
+        let done = DispatchSemaphore(value: 0)
+        for number in 1...4 {
+            log.submit(
+                StreamUnit([StreamAppend.to("s", .automatic, ("n", "\(number)"))], nowUnixMilliseconds: 1), lane: 1
+            ) { outcome in
+                let text = if case .unavailable(let reason) = outcome { reason } else { "appended" }
+                outcomes.withLock { $0.append("\(number) \(text)") }
+                done.signal()
+            }
+        }
+        gate.signal()
+        for _ in 1...4 { done.wait() }
+        let full = LogError.saturated(waiting: 2, limit: 2).description
+        let later = LogError.saturated(waiting: 3, limit: 2).description
+        #expect(outcomes.withLock { $0 } == ["1 appended", "2 appended", "3 \(full)", "4 \(later)"])
+        log.close()
+    }
+
+    @Test("A closed log says so")
+    func closed() throws {
+        scratch.log.close()
+        #expect(append(1, at: 1) == .failed(.unavailable(reason: LogError.closed.description)))
+        #expect(throws: LogError.closed) {
+            try scratch.wait { scratch.log.events(in: EventRange(stream: key), limit: 1, answer: $0) }
+        }
+    }
+
+    @Test("A directory that cannot be written to is refused at the door")
+    func readOnly() throws {
+        let file = ScratchDirectory()
+        try Data().write(to: URL(fileURLWithPath: file.path))
+        #expect {
+            try DurableLog(directory: file.path + "/below", clock: { 0 })
+        } throws: {
+            guard case LogError.directoryUnusable = $0 else { return false }
+            return true
+        }
+    }
+}
