@@ -121,7 +121,8 @@ public struct BreakerMachine: Sendable {
         window.add(tally, now: now)
         if !rules.isFixed {
             evidence.add(tally, previousBeat: previous)
-            if evidence.isConclusive(now: now) {
+            // Silence is no evidence: only a bad call makes up for the time that it takes.
+            if tally.bad > 0, evidence.isConclusive(now: now) {
                 let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
                 if rules.limits.permits(sum) { return open(.burst, sum, isNew: true, using: &random) }
             }

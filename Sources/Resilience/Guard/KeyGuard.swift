@@ -2,7 +2,8 @@
 /// calls that retries may add.
 ///
 /// Driven every tenth of a second by what the calls did meanwhile (`beat`), whatever the number of calls; between beats
-/// the path only reads what was decided. A value without clock and random source. Less than 8 KiB.
+/// the path only reads what was decided. A value without clock and random source. Less than 11 KiB, half of
+/// which the two envelope detectors take.
 public struct KeyGuard: Sendable {
     /// Beats in a second.
     public static let beatsPerSecond = 10

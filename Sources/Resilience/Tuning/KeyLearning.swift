@@ -1,7 +1,7 @@
 /// All that is learned for one key: baseline, tail of latency, warnings, forecasts, and the tuner that chooses from it.
 ///
 /// Fed once a second with what calls did; steps, scores and forecasts follow at their own pace. A value without clock:
-/// whoever drives it tells the time. Less than 8 KiB, of fixed size.
+/// whoever drives it tells the time. Less than 11 KiB with all that hangs on it, of fixed size.
 public struct KeyLearning: Sendable {
     /// Seconds between two samples of detector B.
     static let scoreSeconds = 60

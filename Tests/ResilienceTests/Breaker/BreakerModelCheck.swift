@@ -38,7 +38,7 @@ import Testing
             return Key(
                 state: machine.state, override: machine.override, isDegraded: machine.isDegraded,
                 isHealthy: machine.isHealthy, wait: min(wait, 6), share: share, probes: probes,
-                inFlight: min(begun - goodProbes - badProbes, 4), goodProbes: min(goodProbes, 4),
+                inFlight: min(begun - goodProbes - badProbes, 4), goodProbes: min(goodProbes, 12),
                 badProbes: min(badProbes, 2), age: min(sinceTransition / 1_000_000_000, 3),
                 badInRow: min(badInRow, 6), minimumCalls: machine.parameters.minimumCalls)
         }
@@ -75,7 +75,7 @@ import Testing
         arguments: BreakerMode.allCases)
     func check(mode: BreakerMode) {
         var exploration = Exploration(mode: mode)
-        exploration.run(representatives: 3, nodesMax: 12_000)
+        exploration.run(representatives: 3, nodesMax: 60_000)
         #expect(exploration.problems.isEmpty, "\(exploration.problems.prefix(5).joined(separator: "\n"))")
         let edges: Set<String> = exploration.moves
         if mode == .off {

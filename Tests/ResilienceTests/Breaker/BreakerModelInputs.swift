@@ -55,6 +55,11 @@ extension BreakerModelCheck.Node {
         begun += tally.probesBegun
         goodProbes += tally.probeSuccesses
         badProbes += tally.probeFailures
+        if machine.mode == .shadow, machine.state == .halfOpen {
+            // In shadow the calls that pass stand for the probes.
+            goodProbes += tally.calls - tally.bad
+            badProbes += tally.bad
+        }
         begun = max(begun, goodProbes + badProbes)
         if tally.calls > 0 { badInRow = tally.bad == tally.calls ? badInRow + tally.bad : 0 }
         let transition = machine.beat(tally, now: moment, using: &random)
