@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from .net import LOOPBACK, Address, free_port, wait_for
+from .process import end
 
 BINARY = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
 
@@ -89,15 +90,7 @@ class NatsServer:
         self._end(signal.SIGTERM)
 
     def _end(self, number):
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            try:
-                self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(timeout=5)
+        end(self.process, number)
         self.process = None
 
     def restart(self):

@@ -1,11 +1,13 @@
 """A real Prometheus on loopback that scrapes what a test started."""
 
 import json
+import signal
 import subprocess
 import urllib.parse
 import urllib.request
 
 from .net import Address, free_port, wait_for
+from .process import end
 
 
 class Prometheus:
@@ -33,9 +35,7 @@ class Prometheus:
         return self
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            self.process.wait(15)
+        end(self.process, signal.SIGTERM, timeout=15)
 
     close = stop
 

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from .net import LOOPBACK, Address, free_port, wait_for
+from .process import end
 from .raw import RawClient
 
 
@@ -83,15 +84,7 @@ class RedisServer:
         self._end(signal.SIGTERM)
 
     def _end(self, number):
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(number)
-            try:
-                self.process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait(timeout=5)
+        end(self.process, number)
         self.process = None
 
     def restart(self):
