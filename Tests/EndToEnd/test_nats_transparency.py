@@ -3,6 +3,7 @@
 import itertools
 import random
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -144,13 +145,16 @@ def test_with_injection_only_lines_of_ours_are_added(world, server, receiver, se
     b"GET / HTTP/1.1\r\n\r\n", b"CONNECT {\r\n", b"x" * 70_000], ids=lambda data: repr(data[:24]))
 def test_garbage_is_answered_by_the_server_itself(nats, nats_tacho, garbage):
     """What is not understood passes untouched, and the answer is the one that the server gives."""
-    answers = []
+    answers, was_reset = [], False
     for target in (nats, nats_tacho):
         with RawNats(target).connect() as raw:
-            raw.send(garbage)
+            with suppress(ConnectionError):
+                raw.send(garbage)
             raw.half_close()
             answers.append(raw.rest())
-    assert answers[0] == answers[1]
+            was_reset |= raw.was_reset
+    # A server that hangs up on unread bytes resets the connection, and what it said last may be lost with it.
+    assert answers[0] == answers[1] or was_reset and b"" in answers
     with RawNats(nats_tacho).connect() as raw:
         raw.ping()
 

@@ -1,5 +1,6 @@
 """A Redis client that knows nothing but bytes, for everything where the exact bytes are the point."""
 
+import errno
 import socket
 import struct
 
@@ -20,6 +21,7 @@ class RawClient:
         self.socket = address.connect(timeout)
         self._buffer = bytearray()
         self._start = 0
+        self.was_reset = False
 
     def __enter__(self):
         return self
@@ -110,17 +112,23 @@ class RawClient:
         return [self.reply() for _ in range(count)]
 
     def rest(self):
-        """Everything until the other side ends the connection; a reset counts as the end."""
+        """Everything until the other side ends the connection; a reset counts as the end, and may eat what was sent."""
         out = bytearray(self._buffer[self._start:])
         try:
             while received := self.socket.recv(1 << 18):
                 out += received
         except ConnectionResetError:
-            pass
+            self.was_reset = True
         return bytes(out)
 
     def half_close(self):
-        self.socket.shutdown(socket.SHUT_WR)
+        """Sends no more. The other side may have ended the connection already."""
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            if error.errno != errno.ENOTCONN:
+                raise
+            self.was_reset = True
 
     def abort(self):
         """Ends the connection with a reset (on TCP) instead of an orderly end."""
