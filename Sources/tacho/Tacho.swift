@@ -14,7 +14,7 @@ struct Tacho: AsyncParsableCommand {
             RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, BreakersCommand.self,
             ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self, DetectCommand.self,
             LabCommand.self, VersionCommand.self,
-            ConfigReferenceCommand.self,
+            ReferenceCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

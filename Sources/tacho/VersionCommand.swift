@@ -12,11 +12,3 @@ struct VersionCommand: ParsableCommand {
             format.output == .json ? "{\"version\":\"\(TachographVersion.text)\"}" : "tacho \(TachographVersion.text)")
     }
 }
-
-/// Prints the tables from which the documentation's configuration reference is made.
-struct ConfigReferenceCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "config-reference", abstract: "Print every setting as Markdown.", shouldDisplay: false)
-
-    func run() { print(ConfigurationReference.markdown, terminator: "") }
-}
