@@ -57,11 +57,13 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: SQLite as Swift sees it. Knows nothing of what is kept.
+        .target(name: "Database", dependencies: ["CSQLite"], swiftSettings: strict),
         // IO: what guards have learned and changed, in SQLite.
         .target(
             name: "GuardStore",
             dependencies: [
-                "Resilience", "CSQLite", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                "Database", "Resilience", .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),
@@ -69,7 +71,7 @@ let package = Package(
         .target(
             name: "EventLog",
             dependencies: [
-                "Wire", "CNettle", "CSQLite", "CZstd",
+                "Database", "Wire", "CNettle", "CZstd",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -218,9 +220,10 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "GuardStoreTests", dependencies: ["GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(
-            name: "EventLogTests", dependencies: ["EventLog", "EventLogSupport", "CSQLite"], swiftSettings: strict),
+            name: "GuardStoreTests", dependencies: ["Database", "GuardStore", "Resilience"], swiftSettings: strict),
+        .testTarget(
+            name: "EventLogTests", dependencies: ["Database", "EventLog", "EventLogSupport"], swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

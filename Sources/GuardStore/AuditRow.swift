@@ -1,3 +1,4 @@
+import Database
 import Resilience
 
 /// An audit record as a row of the table, and back.

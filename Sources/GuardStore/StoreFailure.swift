@@ -1,4 +1,4 @@
-import CSQLite
+import Database
 
 /// Why nothing can be kept or read at present.
 public struct StoreFailure: Error, Sendable, Hashable, CustomStringConvertible {
@@ -19,15 +19,15 @@ public struct StoreFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// What happened and what to do. Names the file and nothing of its content.
     public let description: String
 
-    init(_ failure: SQLiteFailure, path: String) {
+    init(_ failure: SQLiteError, path: String) {
         let (reason, advice): (Reason, String) =
-            switch failure.primaryCode {
-            case SQLITE_FULL: (.diskFull, "make room on the disk")
-            case SQLITE_READONLY, SQLITE_PERM: (.readOnly, "make it writable")
-            case SQLITE_CANTOPEN: (.cannotOpen, "check that the data directory exists and is writable")
-            case SQLITE_BUSY, SQLITE_LOCKED: (.busy, "another process holds it; each sidecar needs its own directory")
-            case SQLITE_CORRUPT, SQLITE_NOTADB: (.damaged, "move it away to begin anew")
-            default: (.inputOutput, "check the disk")
+            switch failure.kind {
+            case .diskFull: (.diskFull, "make room on the disk")
+            case .readOnly: (.readOnly, "make it writable")
+            case .cannotOpen: (.cannotOpen, "check that the data directory exists and is writable")
+            case .busy: (.busy, "another process holds it; each sidecar needs its own directory")
+            case .damaged: (.damaged, "move it away to begin anew")
+            case .other: (.inputOutput, "check the disk")
             }
         self.reason = reason
         description = "\(path): \(failure.message); \(advice)"

@@ -1,4 +1,4 @@
-import CSQLite
+import Database
 import Foundation
 import Resilience
 
@@ -43,8 +43,8 @@ struct ThresholdDatabase {
     private static func open(_ path: String) throws(StoreFailure) -> SQLiteConnection {
         let found: Int64
         let connection: SQLiteConnection
-        do throws(SQLiteFailure) {
-            connection = try SQLiteConnection(path: path, isReadOnly: false)
+        do throws(SQLiteError) {
+            connection = try SQLiteConnection(path: path, .readWrite, patienceMilliseconds: 2_000)
             // Readers do not stop the writer, and a commit need not reach the disk: what is lost is learned again.
             try connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
             found = try connection.integer("PRAGMA user_version") ?? 0
@@ -89,9 +89,9 @@ struct ThresholdDatabase {
 
     /// Writes all of it, or nothing.
     func write(states: [StoredKey], records: [AuditRecord]) throws(StoreFailure) {
-        do throws(SQLiteFailure) {
+        do throws(SQLiteError) {
             try connection.execute("BEGIN IMMEDIATE")
-            do throws(SQLiteFailure) {
+            do throws(SQLiteError) {
                 for state in states { try write(state) }
                 for record in records { try write(record) }
                 try trim(afterRecords: records)
@@ -106,7 +106,7 @@ struct ThresholdDatabase {
         }
     }
 
-    private func write(_ key: StoredKey) throws(SQLiteFailure) {
+    private func write(_ key: StoredKey) throws(SQLiteError) {
         try connection.query(
             "INSERT OR REPLACE INTO learned (key, saved, version, state) VALUES (?, ?, ?, ?)",
             [
@@ -115,7 +115,7 @@ struct ThresholdDatabase {
             ])
     }
 
-    private func write(_ record: AuditRecord) throws(SQLiteFailure) {
+    private func write(_ record: AuditRecord) throws(SQLiteError) {
         try connection.query(AuditRow.insert, AuditRow.values(record))
         guard let parameters = record.parameters else { return }
         let values = BreakerParameter.allCases.map { SQLiteValue.real(parameters[$0]) }
@@ -129,7 +129,7 @@ struct ThresholdDatabase {
     }
 
     /// Keeps the newest records, and the keys that were saved last.
-    private func trim(afterRecords records: [AuditRecord]) throws(SQLiteFailure) {
+    private func trim(afterRecords records: [AuditRecord]) throws(SQLiteError) {
         if !records.isEmpty {
             try connection.query(
                 "DELETE FROM audit WHERE number <= (SELECT max(number) FROM audit) - ?",
@@ -158,7 +158,7 @@ struct ThresholdDatabase {
     }
 
     private func read(_ sql: String, _ parameters: [SQLiteValue]) throws(StoreFailure) -> [[SQLiteValue]] {
-        do throws(SQLiteFailure) {
+        do throws(SQLiteError) {
             return try connection.query(sql, parameters)
         } catch {
             throw StoreFailure(error, path: Self.fileName)

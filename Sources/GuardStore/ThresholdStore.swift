@@ -1,3 +1,4 @@
+import Database
 import Dispatch
 import Resilience
 public import ServiceLifecycle
@@ -174,8 +175,8 @@ public final class ThresholdStore: Service {
 
     private func read(_ sql: String, _ parameters: [SQLiteValue]) throws(StoreFailure) -> [[SQLiteValue]] {
         let path = ThresholdDatabase.path(in: directory)
-        do throws(SQLiteFailure) {
-            return try SQLiteConnection(path: path, isReadOnly: true).query(sql, parameters)
+        do throws(SQLiteError) {
+            return try SQLiteConnection(path: path, .readOnly, patienceMilliseconds: 2_000).query(sql, parameters)
         } catch {
             throw StoreFailure(error, path: path)
         }

@@ -1,3 +1,4 @@
+import Database
 import Foundation
 import Resilience
 import Synchronization
@@ -207,7 +208,7 @@ import Testing
             StoredKey(key: "good", state: Self.state(saved: 1)), StoredKey(key: "bad", state: Self.state(saved: 2)),
         ])
         store.flush()
-        let connection = try SQLiteConnection(path: place.path, isReadOnly: false)
+        let connection = try SQLiteConnection(path: place.path, .readWrite)
         try connection.query("UPDATE learned SET state = x'00' WHERE key = 'bad'")
         #expect(place.store().load().map(\.key) == ["good"])
         #expect(place.told == [.unreadable(1)])

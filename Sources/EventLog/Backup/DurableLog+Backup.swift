@@ -1,3 +1,5 @@
+import Database
+
 /// Copies of whole logs, and logs made from copies.
 extension DurableLog {
     /// Copies the log in a directory, open or not, into another directory, which can then be opened as a log.

@@ -1,4 +1,4 @@
-import CSQLite
+import Database
 
 #if canImport(Glibc)
     import Glibc
@@ -59,20 +59,9 @@ enum LogCopy {
         _ = try source.integer("SELECT count(*) FROM counter")
         let target = try SQLiteConnection(path: path, .readWrite)
         try target.execute("PRAGMA synchronous = FULL")
-        guard let backup = sqlite3_backup_init(target.handle, "main", source.handle, "main") else {
-            throw target.lastError(SQLITE_ERROR)
+        return try source.copy(to: target, pagesAtOnce: pagesAtOnce) { copied, pages in
+            progress(CopyProgress(pagesCopied: copied, pages: pages))
         }
-        var code: Int32
-        var goesOn = true
-        repeat {
-            code = sqlite3_backup_step(backup, pagesAtOnce)
-            let pages = Int(sqlite3_backup_pagecount(backup))
-            let left = Int(sqlite3_backup_remaining(backup))
-            goesOn = progress(CopyProgress(pagesCopied: pages - left, pages: pages))
-        } while code == SQLITE_OK && goesOn
-        let end = sqlite3_backup_finish(backup)
-        if code != SQLITE_DONE, code != SQLITE_OK || end != SQLITE_OK { throw target.lastError(code) }
-        return code == SQLITE_DONE
     }
 
     /// A new name in a directory is on disk only when the directory is.

@@ -1,3 +1,5 @@
+import Database
+
 /// Taking a log back to a moment.
 extension LogSession {
     /// Removes in one transaction what came after a moment.

@@ -1,3 +1,5 @@
+import Database
+
 /// XADD.
 extension LogSession {
     func append(_ request: StreamAppend, now: Int64) throws(SQLiteError) -> StreamReply {

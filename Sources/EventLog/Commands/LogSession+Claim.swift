@@ -1,3 +1,5 @@
+import Database
+
 /// XCLAIM and XAUTOCLAIM.
 extension LogSession {
     /// XCLAIM.

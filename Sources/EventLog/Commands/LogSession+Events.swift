@@ -1,3 +1,5 @@
+import Database
+
 /// One event as the table has it.
 struct EventRow {
     var row: Int64
@@ -53,8 +55,8 @@ extension LogSession {
             flags & EventFlags.compressed == 0
             ? row.blob(5) : row.withBlob(5, { FieldCompression.decompress($0) })
         guard let stored else {
-            // SQLITE_CORRUPT: what is on disk is not what was written.
-            throw SQLiteError(code: 11, message: "the fields of event row \(row.integer(0)) cannot be decompressed")
+            // What is on disk is not what was written.
+            throw .damaged("the fields of event row \(row.integer(0)) cannot be decompressed")
         }
         let fields = EventFields(trustedEncoded: stored, count: Int(flags >> EventFlags.countShift))
         return EventRow(

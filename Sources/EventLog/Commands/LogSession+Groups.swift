@@ -1,3 +1,5 @@
+import Database
+
 /// XGROUP and XREADGROUP.
 extension LogSession {
     /// XGROUP CREATE.

@@ -1,3 +1,5 @@
+import Database
+
 /// What events can be found by, apart from their stream.
 public enum EventKey: Int64, Sendable, CaseIterable {
     /// The field `correlationid`.

@@ -1,3 +1,5 @@
+import Database
+
 /// TYPE, EXISTS, DEL, KEYS, SCAN, EXPIRE and their like: commands on streams as keys.
 extension LogSession {
     func perform(_ command: KeyCommand, now: Int64) throws(SQLiteError) -> StreamReply {

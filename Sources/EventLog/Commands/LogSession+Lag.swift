@@ -1,3 +1,5 @@
+import Database
+
 /// How far a group has come, in numbers of entries. Numbers are known only while no entry was deleted from the middle:
 /// then, and only then, counting can stand for looking. The rules are those of Redis
 /// (https://redis.io/docs/latest/commands/xinfo-groups/, "Consumer group lag").

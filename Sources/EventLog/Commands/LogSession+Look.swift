@@ -1,3 +1,5 @@
+import Database
+
 /// Reading events with all that is known of them: by offset, id and time in a stream, and by what they say.
 extension LogSession {
     /// Up to `limit` events of a range, the oldest first.

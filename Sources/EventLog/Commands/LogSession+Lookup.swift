@@ -1,3 +1,5 @@
+import Database
+
 /// Finding and making streams, groups and consumers.
 extension LogSession {
     /// The stream with this name; nil when there is none, or its time is over.

@@ -1,3 +1,5 @@
+import Database
+
 /// One delivery that waits for its acknowledgement, as the table has it.
 struct PendingRow {
     var id: StreamID

@@ -1,3 +1,5 @@
+import Database
+
 /// XLEN, XRANGE, XREVRANGE, XREAD, XINFO STREAM.
 extension LogSession {
     /// XRANGE and XREVRANGE.

@@ -1,3 +1,5 @@
+import Database
+
 /// XDEL, XDELEX, XACKDEL, XTRIM, and the end of a stream.
 extension LogSession {
     /// XDEL.

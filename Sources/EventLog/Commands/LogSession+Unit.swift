@@ -1,3 +1,5 @@
+import Database
+
 /// Performs units of commands: one after the other, each seeing what those before it did.
 extension LogSession {
     /// Everything of a unit, or nothing when a key has another revision than it must have.

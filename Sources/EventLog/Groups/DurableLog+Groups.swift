@@ -1,3 +1,5 @@
+import Database
+
 /// Groups with leases and dead letters, for faces other than Redis. All answers come on the writer's thread, after what
 /// they say is on disk; `now` is the Unix time in milliseconds.
 extension DurableLog {

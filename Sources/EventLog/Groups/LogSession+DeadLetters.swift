@@ -1,3 +1,5 @@
+import Database
+
 /// Looking at dead letters, and giving them another chance.
 extension LogSession {
     /// Dead letters behind a number that the filter means, the oldest first.

@@ -1,3 +1,5 @@
+import Database
+
 /// Groups with leases: what is not acknowledged in time goes to somebody else, waits between attempts, and in the end
 /// becomes a dead letter. They are the same groups that XREADGROUP reads; what Redis clients were given has no lease.
 extension LogSession {

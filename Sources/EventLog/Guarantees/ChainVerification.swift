@@ -1,3 +1,5 @@
+import Database
+
 /// What a walk along the chain of hashes of one stream found.
 public struct ChainReport: Sendable, Hashable {
     /// The stream.

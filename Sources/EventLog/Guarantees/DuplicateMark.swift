@@ -1,3 +1,5 @@
+import Database
+
 /// What makes two appends the same event, shortened to what is stored.
 struct DuplicateMark {
     /// Marks of one scope push each other out when there are too many: a producer, all CloudEvents, one field.

@@ -1,3 +1,5 @@
+import Database
+
 extension DurableLog {
     /// Sets what a stream does beyond Redis, making it if need be; false when there are too many streams.
     public func configure(

@@ -1,3 +1,5 @@
+import Database
+
 /// Retention: what a stream's settings no longer keep goes, the oldest first, a piece at a time.
 extension LogSession {
     /// Removes a piece of what is too old or too much, over all streams. True while there may be more.

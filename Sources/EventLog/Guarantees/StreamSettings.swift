@@ -1,3 +1,5 @@
+import Database
+
 /// What a stream does beyond Redis: set per stream, nothing by default.
 public struct StreamSettings: Sendable, Hashable {
     /// By what two appends are known to be the same event.

@@ -1,3 +1,5 @@
+import Database
+
 /// Replays, a piece at a time: the caller goes on behind the last offset of each report, as fast as it likes.
 extension DurableLog {
     /// Appends a piece of a range to another stream, or the same, marked: `StoredEvent.isReplay`, and the field

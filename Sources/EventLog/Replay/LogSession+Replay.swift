@@ -1,3 +1,5 @@
+import Database
+
 /// Replays of a range, a piece at a time. They look at no marks of deduplication and leave none: what was one event then
 /// is one event now, and a publisher's retry is still recognised.
 extension LogSession {

@@ -1,3 +1,5 @@
+import Database
+
 /// Event sourcing on streams.
 extension DurableLog {
     /// Which entity of which stream.

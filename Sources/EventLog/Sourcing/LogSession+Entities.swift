@@ -1,3 +1,5 @@
+import Database
+
 /// Event sourcing: events of one entity among those of a stream, appended only if nobody else did meanwhile.
 extension LogSession {
     /// Appends events to an entity if it has the version that is expected, all or none.

@@ -1,3 +1,5 @@
+import Database
+
 /// Looking at events without disturbing the writer. Answers come on a reader's thread and show the last commit.
 extension DurableLog {
     /// Up to `limit` events of a range, the oldest first. To go on, ask again behind the last offset.

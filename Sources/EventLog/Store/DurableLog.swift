@@ -1,3 +1,4 @@
+import Database
 import Synchronization
 
 /// The event log: streams on disk, one writer, many readers. What it has answered survives the death of the process.

@@ -1,3 +1,5 @@
+import Database
+
 /// Opens the file of the log: as its writer, which makes the tables, or as a reader.
 struct LogDatabase: Sendable {
     /// The directory of everything.
@@ -57,7 +59,7 @@ struct LogDatabase: Sendable {
         let connection = try openReader()
         do throws(SQLiteError) {
             guard try connection.integer("PRAGMA application_id") == LogSchema.applicationID else {
-                throw SQLiteError(code: 26, message: "it is no event log")
+                throw .damaged("it is no event log")
             }
             let session = LogSession(connection)
             try session.statement(.beginRead).run()

@@ -1,3 +1,5 @@
+import Database
+
 /// Why the event log cannot do what it was asked. The texts say what happened and what to do about it.
 public enum LogError: Error, Equatable, Sendable {
     /// The data directory is missing and cannot be made, or is not writable.
@@ -44,12 +46,11 @@ extension LogError: CustomStringConvertible {
 
     /// What an error of SQLite means for those who use the log.
     init(_ error: SQLiteError, path: String) {
-        // Primary codes of https://sqlite.org/rescode.html: 11 CORRUPT, 13 FULL, 26 NOTADB, 8 READONLY, 14 CANTOPEN.
-        switch error.primaryCode {
-        case 11, 26: self = .corrupt(path: path, detail: error.message)
-        case 13: self = .diskFull
-        case 8, 14: self = .directoryUnusable(path: path, reason: error.message)
-        default: self = .inputOutput(code: error.code, detail: error.message)
+        switch error.kind {
+        case .damaged: self = .corrupt(path: path, detail: error.message)
+        case .diskFull: self = .diskFull
+        case .readOnly, .cannotOpen: self = .directoryUnusable(path: path, reason: error.message)
+        case .busy, .other: self = .inputOutput(code: error.code, detail: error.message)
         }
     }
 }

@@ -1,3 +1,5 @@
+import Database
+
 /// A few threads that only read, each with a connection of its own: what takes long there keeps no writer waiting.
 final class LogReaders: Sendable {
     private let queue = WorkQueue<ReadJob>()

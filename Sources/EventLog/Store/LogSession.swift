@@ -1,3 +1,5 @@
+import Database
+
 /// One connection's work on the log: statements, and what is known of streams, groups and consumers.
 ///
 /// Belongs to one thread. The writer keeps the states between transactions, changes them in memory and writes each

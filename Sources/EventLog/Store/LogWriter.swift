@@ -1,3 +1,5 @@
+import Database
+
 /// One piece of work for the writer: part of a transaction with whatever else waits.
 enum WriteJob: Sendable {
     /// A unit of stream commands.

@@ -1,3 +1,5 @@
+import Database
+
 @testable import EventLog
 
 /// Rules that the tables keep among themselves at any time between two transactions.

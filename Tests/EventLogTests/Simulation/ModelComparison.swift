@@ -1,3 +1,4 @@
+import Database
 import EventLogSupport
 
 @testable import EventLog

@@ -1,3 +1,5 @@
+import Database
+
 @testable import EventLog
 
 /// The tables in memory, with every commit under the test's hand.

@@ -1,13 +1,13 @@
 import CSQLite
 
 /// One prepared statement. Binding starts it anew; stepping yields rows. Parameters count from 1, columns from 0.
-final class SQLiteStatement {
+package final class SQLiteStatement {
     private let statement: OpaquePointer
-    private let connection: SQLiteConnection
+    private let handle: SQLiteHandle
 
-    init(_ statement: OpaquePointer, _ connection: SQLiteConnection) {
+    init(_ statement: OpaquePointer, _ handle: SQLiteHandle) {
         self.statement = statement
-        self.connection = connection
+        self.handle = handle
     }
 
     deinit {
@@ -16,7 +16,7 @@ final class SQLiteStatement {
 
     /// True while there is a row to read. At the end, and after an error, the statement is ready to be bound again and
     /// holds no lock.
-    func step() throws(SQLiteError) -> Bool {
+    package func step() throws(SQLiteError) -> Bool {
         let code = sqlite3_step(statement)
         switch code {
         case SQLITE_ROW:
@@ -25,47 +25,47 @@ final class SQLiteStatement {
             sqlite3_reset(statement)
             return false
         default:
-            let error = connection.lastError(code)
+            let error = handle.lastError
             sqlite3_reset(statement)
             throw error
         }
     }
 
     /// Runs a statement that returns no rows.
-    func run() throws(SQLiteError) {
+    package func run() throws(SQLiteError) {
         while try step() {}
     }
 
     /// Gives up reading before the last row.
-    func reset() {
+    package func reset() {
         sqlite3_reset(statement)
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: Int64) -> Self {
+    package func bind(_ index: Int32, _ value: Int64) -> Self {
         check(sqlite3_bind_int64(statement, index, value))
         return self
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: Int64?) -> Self {
+    package func bind(_ index: Int32, _ value: Int64?) -> Self {
         if let value { return bind(index, value) }
         check(sqlite3_bind_null(statement, index))
         return self
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: UInt64) -> Self {
+    package func bind(_ index: Int32, _ value: UInt64) -> Self {
         bind(index, Int64(bitPattern: value))
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: UInt64?) -> Self {
+    package func bind(_ index: Int32, _ value: UInt64?) -> Self {
         bind(index, value.map { Int64(bitPattern: $0) })
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: String) -> Self {
+    package func bind(_ index: Int32, _ value: String) -> Self {
         var value = value
         value.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { text in
@@ -76,7 +76,7 @@ final class SQLiteStatement {
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: [UInt8]) -> Self {
+    package func bind(_ index: Int32, _ value: [UInt8]) -> Self {
         value.withUnsafeBytes { bytes in
             // A blob of no bytes is not NULL, but a nil pointer would make it so.
             if let base = bytes.baseAddress, !bytes.isEmpty {
@@ -89,34 +89,45 @@ final class SQLiteStatement {
     }
 
     @discardableResult
-    func bind(_ index: Int32, _ value: [UInt8]?) -> Self {
+    package func bind(_ index: Int32, _ value: [UInt8]?) -> Self {
         if let value { return bind(index, value) }
         check(sqlite3_bind_null(statement, index))
         return self
     }
 
-    func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+    func bind(_ index: Int32, _ value: Double) {
+        check(sqlite3_bind_double(statement, index, value))
+    }
 
-    func unsigned(_ column: Int32) -> UInt64 { UInt64(bitPattern: sqlite3_column_int64(statement, column)) }
+    var columnCount: Int32 { sqlite3_column_count(statement) }
 
-    func optionalInteger(_ column: Int32) -> Int64? {
+    /// What a column holds, as SQLite numbers its types.
+    func type(_ column: Int32) -> Int32 { sqlite3_column_type(statement, column) }
+
+    func real(_ column: Int32) -> Double { sqlite3_column_double(statement, column) }
+
+    package func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+
+    package func unsigned(_ column: Int32) -> UInt64 { UInt64(bitPattern: sqlite3_column_int64(statement, column)) }
+
+    package func optionalInteger(_ column: Int32) -> Int64? {
         sqlite3_column_type(statement, column) == SQLITE_NULL ? nil : sqlite3_column_int64(statement, column)
     }
 
-    func text(_ column: Int32) -> String? {
+    package func text(_ column: Int32) -> String? {
         sqlite3_column_text(statement, column).map { String(cString: $0) }
     }
 
-    func blob(_ column: Int32) -> [UInt8] {
+    package func blob(_ column: Int32) -> [UInt8] {
         withBlob(column) { Array($0) }
     }
 
-    func optionalBlob(_ column: Int32) -> [UInt8]? {
+    package func optionalBlob(_ column: Int32) -> [UInt8]? {
         sqlite3_column_type(statement, column) == SQLITE_NULL ? nil : blob(column)
     }
 
     /// The bytes where SQLite keeps them: valid inside `body` only.
-    func withBlob<Result>(_ column: Int32, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    package func withBlob<Result>(_ column: Int32, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         // The order matters: `column_bytes` is what the pointer of `column_blob` is good for.
         let base = sqlite3_column_blob(statement, column)
         return body(UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(statement, column))))
