@@ -26,6 +26,17 @@ struct CausalityTests {
         #expect(try worker.publish("n", "2").span.causality == .none)
     }
 
+    @Test("what a client holds beyond the bound is counted")
+    func bound() {
+        let scene = Scene()
+        let worker = scene.connect()
+        let evicted = scene.lane.metrics.counter(MetricCatalog.causesEvicted, [])
+        for number in 1...1_024 { _ = worker.read("\(number)-0") }
+        #expect(evicted.value == 0)
+        for number in 1_025...1_027 { _ = worker.read("\(number)-0") }
+        #expect(evicted.value == 3)
+    }
+
     @Test("one message of another connection of the same process is the parent, but not for certain")
     func process() throws {
         let scene = Scene()

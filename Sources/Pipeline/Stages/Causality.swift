@@ -78,12 +78,16 @@ struct Causality {
         unsettled.removeAll(keepingCapacity: true)
     }
 
-    /// A message that somebody has to settle was handed over. Returns who holds it now.
-    mutating func leased(_ process: TraceContext, _ id: MessageID, _ correlation: Correlation) -> Holder? {
+    /// A message that somebody has to settle was handed over. Returns who holds it now; `evicted` counts an earlier one
+    /// that had to leave.
+    mutating func leased(
+        _ process: TraceContext, _ id: MessageID, _ correlation: Correlation, evicted: Counter
+    ) -> Holder? {
         guard let client = self.process else { return nil }
         readCount += 1
-        client.hold(
-            Cause(context: process, messageID: id, correlation: correlation, connection: connection, read: read))
+        let cause = Cause(
+            context: process, messageID: id, correlation: correlation, connection: connection, read: read)
+        if client.hold(cause) { evicted.add(1) }
         return Holder(process: client, connection: connection, read: read)
     }
 

@@ -127,11 +127,14 @@ public final class ClientProcess: Sendable {
 
     // MARK: Holding
 
-    func hold(_ cause: Cause) {
+    /// Returns whether another had to leave: it will be nobody's cause.
+    func hold(_ cause: Cause) -> Bool {
         state.withLock { state in
-            if state.held.count >= Self.heldMax { state.held.removeFirst() }
+            let isFull = state.held.count >= Self.heldMax
+            if isFull { state.held.removeFirst() }
             state.held.append(cause)
             heldCount.store(state.held.count, ordering: .relaxed)
+            return isFull
         }
     }
 

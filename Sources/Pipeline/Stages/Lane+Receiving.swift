@@ -202,8 +202,9 @@ extension Lane {
 
     private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
         let histogram = queueHistogram(route)
-        // Clocks of two machines may disagree; a negative wait counts as none.
+        // Clocks of two machines may disagree; a negative wait counts as none, and is counted apart.
         let nanoseconds = UInt64(max(0, queue))
+        if queue < 0 { skewHistogram(route).record(nanoseconds: queue.magnitude) }
         if let creation = message.context, shared.sampler.keeps(childOf: creation) {
             histogram.record(nanoseconds: nanoseconds, exemplar: creation, atUnixNanoseconds: now.unixNanoseconds)
         } else {
@@ -231,7 +232,8 @@ extension Lane {
             }
         }
         if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
-        delivery.holder = causality.leased(delivery.process, message.messageID, correlation(of: message))
+        delivery.holder = causality.leased(
+            delivery.process, message.messageID, correlation(of: message), evicted: causesEvicted)
         let displaced = shared.deliveries.insert(delivery, for: key)
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }

@@ -35,7 +35,9 @@ extension Lane {
             broker: listener.broker)
         return Route(
             listener: key.listener, descriptor: shared.catalog.intern(descriptor),
-            duration: durationHistogram(descriptor, error: ""), guarding: makeGuard(descriptor, key))
+            duration: durationHistogram(descriptor, error: ""),
+            takesDeadLetters: type == .send && DeadLetterName.matches(descriptor.destination),
+            guarding: makeGuard(descriptor, key))
     }
 
     // MARK: Series that not every route needs
@@ -77,6 +79,20 @@ extension Lane {
         let histogram = metrics.histogram(MetricCatalog.queueTime, [of.system, label(of), of.group])
         routes.routes[route.index].queue = histogram
         return histogram
+    }
+
+    func skewHistogram(_ route: RouteID) -> Histogram {
+        if let histogram = routes.routes[route.index].skew { return histogram }
+        let of = descriptor(route)
+        let histogram = metrics.histogram(MetricCatalog.clockSkew, [of.system, label(of), of.group])
+        routes.routes[route.index].skew = histogram
+        return histogram
+    }
+
+    /// Looked up each time: a message that is given up is rare.
+    func countDeadLetter(_ route: RouteID, _ reason: DeadLetterReason) {
+        let of = descriptor(route)
+        metrics.counter(MetricCatalog.deadLetters, [of.system, label(of), of.group, reason.rawValue]).add(1)
     }
 
     private func descriptor(_ route: RouteID) -> SpanDescriptor {

@@ -83,6 +83,9 @@ extension Lane {
         let duration = now.nanoseconds(since: open.startedAt)
         observe(open.route, duration, open.context, outcome, now)
         countMessages(open.route, 1)
+        if routes.routes[open.route.index].takesDeadLetters, outcome == .succeeded {
+            countDeadLetter(open.route, .published)
+        }
         if tap.isWatched { tellPublished(open, outcome, messageID, client, ending, at: now) }
         let isSampled = open.context.isSampled
         let rule = rule(sentTo: open.destination.name, outcome, duration)

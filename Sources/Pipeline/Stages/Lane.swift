@@ -109,6 +109,7 @@ public final class Lane {
     /// The operation name of every process span, whatever the protocol calls its own commands.
     let processOperation: NameID
     private let evictions: [SpanOutcome: Counter]
+    let causesEvicted: Counter
 
     /// Spans that one read can collect before they are handed over early.
     private static let spanBatch = 256
@@ -134,6 +135,7 @@ public final class Lane {
         processOperation = shared.names.intern("process")
         spans.reserveCapacity(Self.spanBatch)
         notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
+        causesEvicted = metrics.counter(MetricCatalog.causesEvicted, [])
         kept = KeepReason.allCases.map { metrics.counter(MetricCatalog.spansKept, [$0.text]) }
         evictions = Dictionary(
             uniqueKeysWithValues: [SpanOutcome.evicted, .unsettled].map {
@@ -224,6 +226,11 @@ public final class Lane {
         let route = processRoute(delivery, listener)
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
+        }
+        switch outcome {
+        case .deadLettered: countDeadLetter(route, .exhausted)
+        case .terminated: countDeadLetter(route, .terminated)
+        default: break
         }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
         let rule = rule(processed: delivery, outcome, now.nanoseconds(since: delivery.deliveredAt))

@@ -53,6 +53,18 @@ public enum InjectionObstacle: String, Sendable, CaseIterable {
     case malformed
 }
 
+/// Why a message counts as given up (`tacho_dead_letters_total{reason}`).
+enum DeadLetterReason: String {
+    /// It was sent to a destination whose name says that dead letters are kept there.
+    case published
+    /// It was delivered as often as the broker permits, and the broker has said so.
+    case exhausted = "max_deliveries"
+    /// Its consumer has said that it is not to be delivered again.
+    case terminated
+    /// Its last permitted delivery came to nothing; the broker has not said so.
+    case inferred
+}
+
 /// The answer to a publication: what the binding is to write into the message.
 enum Injection: Equatable {
     case none

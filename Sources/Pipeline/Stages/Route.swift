@@ -15,12 +15,16 @@ struct Route {
     let descriptor: SpanDescriptorID
     /// `messaging_client_operation_duration_seconds`, or `messaging_process_duration_seconds` for process.
     let duration: Histogram
+    /// What is sent there are dead letters, by the destination's name.
+    var takesDeadLetters = false
     /// What decides whether calls go on; nil for what is not guarded.
     var guarding: GuardHandle?
     /// Messages sent or consumed.
     var messages: Counter?
     /// `tacho_queue_seconds`.
     var queue: Histogram?
+    /// `tacho_clock_skew_seconds`.
+    var skew: Histogram?
     /// `tacho_injected_messages_total`.
     var injected: Counter?
     /// `tacho_redeliveries_total`.

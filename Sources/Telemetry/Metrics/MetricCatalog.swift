@@ -42,6 +42,11 @@ public enum MetricCatalog {
         "tacho_queue_seconds", .histogram, "Time a message waited on the bus, from publish to delivery.",
         unit: "seconds", labels: [system, destination, group], bounds: Bounds.queue)
 
+    public static let clockSkew = MetricFamily(
+        "tacho_clock_skew_seconds", .histogram,
+        "By how much messages were published later than delivered: the clock that stamped them is ahead of ours.",
+        unit: "seconds", labels: [system, destination, group], bounds: Bounds.skew)
+
     public static let injectedMessages = MetricFamily(
         "tacho_injected_messages_total", .counter, "Messages that were given a trace context.",
         labels: [listener, destination])
@@ -58,12 +63,21 @@ public enum MetricCatalog {
         "tacho_redeliveries_total", .counter, "Messages delivered again before they were acknowledged.",
         labels: [system, destination, group])
 
+    public static let deadLetters = MetricFamily(
+        "tacho_dead_letters_total", .counter,
+        "Messages given up: `published` to a dead-letter stream, `terminated` by their consumer, at `max_deliveries` as "
+            + "the broker says, or `inferred` to be so.", labels: [system, destination, group, reason])
+
     public static let deliveriesOpen = MetricFamily(
         "tacho_deliveries_open", .gauge, "Deliveries that wait for their acknowledgement.")
 
     public static let deliveriesEvicted = MetricFamily(
         "tacho_deliveries_evicted_total", .counter, "Open deliveries that were given up before an acknowledgement.",
         labels: [reason])
+
+    public static let causesEvicted = MetricFamily(
+        "tacho_causes_evicted_total", .counter,
+        "Messages in a client's hands that can be no cause of what it publishes any more, because it holds too many.")
 
     // MARK: Proxy
 
@@ -216,8 +230,8 @@ public enum MetricCatalog {
     public static let all: [MetricFamily] = [
         messagingOperationDuration, messagingProcessDuration, messagingSentMessages, messagingConsumedMessages,
         databaseOperationDuration,
-        queueTime, injectedMessages, notInjectedMessages, strippedMessages, redeliveries, deliveriesOpen,
-        deliveriesEvicted,
+        queueTime, clockSkew, injectedMessages, notInjectedMessages, strippedMessages, redeliveries, deadLetters,
+        deliveriesOpen, deliveriesEvicted, causesEvicted,
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
@@ -257,6 +271,9 @@ private enum Bounds {
     static let queue: [UInt64] =
         microseconds(100, 250, 500, 1000, 2500) + milliseconds(5, 10, 25, 50, 100, 250, 500, 1000, 2500)
         + seconds(5, 10, 30, 60, 300, 900, 3600)
+
+    /// 1 ms to 1 h: from clocks that are kept by NTP to those that nobody has set.
+    static let skew: [UInt64] = milliseconds(1, 5, 10, 50, 100, 500) + seconds(1, 5, 30, 300, 3600)
 
     /// 1 ms to 30 s, three times what a request may take by default.
     static let export: [UInt64] =

@@ -36,6 +36,18 @@ import Testing
         #expect(world.deliveries.count == 0)
     }
 
+    @Test("a message from the future has waited for no time, and says by how much the clocks differ")
+    func clockSkew() {
+        let world = World()
+        let session = world.connect()
+        session.client(read)
+        session.upstream(streams(("s", [entry("\(now + 1_500)-0", "k", "v"), entry("\(now - 20)-0", "k", "v")])))
+        #expect(world.metric("tacho_queue_seconds_sum") == 0.02)
+        #expect(world.metric("tacho_queue_seconds_count") == 2)
+        #expect(world.metric("tacho_clock_skew_seconds_sum") == 1.5)
+        #expect(world.metric("tacho_clock_skew_seconds_count", #"messaging_consumer_group_name="workers""#) == 1)
+    }
+
     @Test(arguments: [false, true]) func aBatchOfThreeLinksToEach(_ inMap: Bool) {
         let world = World()
         world.know(Context.sampled, as: "app")
