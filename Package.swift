@@ -103,11 +103,25 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: the HTTP and WebSocket faces of the embedded event log.
+        .target(
+            name: "EventGateway",
+            dependencies: [
+                "EventLog", "Gateway", "Pipeline", "Telemetry", "Wire",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict
+        ),
         // The composition root: configuration in, services in start order out.
         .target(
             name: "Sidecar",
             dependencies: [
-                "Proxy", "EventLog", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry", "Resilience",
+                "Proxy", "EventGateway", "EventLog", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry",
+                "Resilience",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -209,6 +223,18 @@ let package = Package(
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "EventGatewayTests",
+            dependencies: [
+                "EventGateway", "EventLog", "EventLogSupport", "Gateway", "Pipeline", "Telemetry", "Wire",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),

@@ -1,25 +1,75 @@
-import HTTPTypes
+public import HTTPTypes
 import Hummingbird
 import NIOCore
 
 /// A request that cannot be answered, with what to do instead, as a problem body (RFC 9457).
 ///
 /// `detail` speaks of what is expected and repeats nothing of the request, so nothing of it can leak.
-struct GatewayProblem: Error, Hashable {
-    let status: HTTPResponse.Status
-    let detail: String
+public struct GatewayProblem: Error, Hashable, Sendable {
+    /// The status of the answer.
+    public var status: HTTPResponse.Status
+    /// What is expected, in a sentence.
+    public var detail: String
+    /// Members of the body that programs may need beside the standard ones: numbers.
+    public var members: [String: Int64]
+    /// When it may be tried again (`Retry-After`), in seconds; nil says nothing of it.
+    public var retryAfterSeconds: Int?
 
-    static func badQuery(_ detail: String) -> GatewayProblem { GatewayProblem(status: .badRequest, detail: detail) }
+    /// A problem without members of its own.
+    public init(
+        status: HTTPResponse.Status, detail: String, members: [String: Int64] = [:], retryAfterSeconds: Int? = nil
+    ) {
+        self.status = status
+        self.detail = detail
+        self.members = members
+        self.retryAfterSeconds = retryAfterSeconds
+    }
 
-    static func notFound(_ detail: String) -> GatewayProblem { GatewayProblem(status: .notFound, detail: detail) }
+    /// 400.
+    public static func badQuery(_ detail: String) -> GatewayProblem {
+        GatewayProblem(status: .badRequest, detail: detail)
+    }
+
+    /// 404.
+    public static func notFound(_ detail: String) -> GatewayProblem {
+        GatewayProblem(status: .notFound, detail: detail)
+    }
 }
 
-/// The members of a problem body that we use.
+extension GatewayProblem {
+    /// The answer.
+    static func response(_ status: HTTPResponse.Status, _ problem: GatewayProblem?) -> Response {
+        var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if let seconds = problem?.retryAfterSeconds { headers[.retryAfter] = String(seconds) }
+        let body = ProblemBody(
+            title: status.reasonPhrase, status: status.code, detail: problem?.detail, members: problem?.members ?? [:])
+        return Response(
+            status: status, headers: headers, body: ResponseBody(byteBuffer: JSONLine.buffer(body)))
+    }
+}
+
+/// The members of a problem body.
 private struct ProblemBody: Encodable {
-    let type = "about:blank"
     let title: String
     let status: Int
     let detail: String?
+    let members: [String: Int64]
+
+    private struct Name: CodingKey {
+        let stringValue: String
+        var intValue: Int? { nil }
+        init(stringValue: String) { self.stringValue = stringValue }
+        init?(intValue: Int) { nil }
+    }
+
+    func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: Name.self)
+        for (name, value) in members { try container.encode(value, forKey: Name(stringValue: name)) }
+        try container.encode("about:blank", forKey: Name(stringValue: "type"))
+        try container.encode(title, forKey: Name(stringValue: "title"))
+        try container.encode(status, forKey: Name(stringValue: "status"))
+        try container.encodeIfPresent(detail, forKey: Name(stringValue: "detail"))
+    }
 }
 
 /// Turns every error into a problem body.
@@ -35,10 +85,7 @@ struct ProblemMiddleware: RouterMiddleware {
         } catch {
             let problem = error as? GatewayProblem
             let status = problem?.status ?? (error as? any HTTPResponseError)?.status ?? .internalServerError
-            let body = ProblemBody(title: status.reasonPhrase, status: status.code, detail: problem?.detail)
-            return Response(
-                status: status, headers: [.contentType: "application/problem+json"],
-                body: ResponseBody(byteBuffer: JSONLine.buffer(body)))
+            return GatewayProblem.response(status, problem)
         }
     }
 }

@@ -10,6 +10,8 @@ struct GatewayRoutes: Sendable {
     let readiness: Readiness
     /// Nil leaves the admin API out.
     var admin: AdminSources?
+    /// What other modules serve.
+    var modules: [any GatewayModule] = []
 
     func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self, options: .autoGenerateHeadEndpoints)
@@ -29,6 +31,7 @@ struct GatewayRoutes: Sendable {
             AdminRoutes(sources: admin, readiness: readiness).add(to: router)
             TracePages(sources: admin).add(to: router)
         }
+        for module in modules { module.add(to: router) }
         return router
     }
 

@@ -40,18 +40,20 @@ public struct GatewayService: Service {
     ///   - readiness: what `/readyz` answers.
     ///   - service: `service.name` of the spans that `/metrics/spm` counts.
     ///   - admin: what `/api/v1` shows; nil leaves it out.
+    ///   - modules: what other modules serve.
     ///   - eventLoopGroup: for the sockets; nil makes a group of one thread that ends with the service. Never the
     ///     group that carries traffic.
     ///   - onServerRunning: told the bound port once connections are accepted.
     public init(
         configuration: GatewayConfiguration, registry: MetricsRegistry, readiness: Readiness, service: String,
-        logger: Logger, admin: AdminSources? = nil, eventLoopGroup: (any EventLoopGroup)? = nil,
+        logger: Logger, admin: AdminSources? = nil, modules: [any GatewayModule] = [],
+        eventLoopGroup: (any EventLoopGroup)? = nil,
         onServerRunning: @escaping @Sendable (Int) async -> Void = { _ in }
     ) {
         self.configuration = configuration
         routes = GatewayRoutes(
             registry: registry, spanMetrics: SpanMetricsPage(registry: registry, service: service),
-            readiness: readiness, admin: admin)
+            readiness: readiness, admin: admin, modules: modules)
         self.logger = logger
         self.eventLoopGroup = eventLoopGroup
         self.onServerRunning = onServerRunning

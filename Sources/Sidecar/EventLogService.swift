@@ -8,7 +8,8 @@ import ServiceLifecycle
 final class EventLogService: Service {
     /// What listeners connect to.
     let redis: EmbeddedRedis
-    private let log: DurableLog
+    /// What the HTTP and WebSocket faces speak to.
+    let log: DurableLog
 
     /// Opens the log below the data directory. Throws `LogError`.
     init(dataDirectory: String) throws {

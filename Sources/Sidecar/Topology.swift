@@ -1,3 +1,4 @@
+import EventGateway
 import EventLog
 import Export
 import Gateway
@@ -75,7 +76,10 @@ public enum Topology {
             traces: traces, tap: shared.tap,
             text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)),
             guards: board.map { GuardDesk(board: $0, logger: logger) })
-        if let gateway = gateway(configuration, registry, readiness, admin, logger, proxy) { services.append(gateway) }
+        let events = EventGateway(log: log?.log)
+        if let gateway = gateway(configuration, registry, readiness, admin, [events], logger, proxy) {
+            services.append(gateway)
+        }
         if let board {
             if let store = board.store { services.append(store) }
             services.append(GuardService(board: board, logger: logger))
@@ -143,7 +147,7 @@ public enum Topology {
 
     private static func gateway(
         _ configuration: SidecarConfiguration, _ registry: MetricsRegistry, _ readiness: Readiness,
-        _ admin: AdminSources, _ logger: Logger, _ proxy: ProxyService
+        _ admin: AdminSources, _ modules: [any GatewayModule], _ logger: Logger, _ proxy: ProxyService
     ) -> GatewayService? {
         guard case .tcp(let host, let port) = configuration.httpListen else {
             proxy.gatewayIsListening(nil)
@@ -151,7 +155,7 @@ public enum Topology {
         }
         return GatewayService(
             configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
-            service: configuration.service, logger: quiet(logger), admin: admin,
+            service: configuration.service, logger: quiet(logger), admin: admin, modules: modules,
             onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }
 
