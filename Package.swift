@@ -249,7 +249,8 @@ let package = Package(
         .testTarget(
             name: "GuardStoreTests", dependencies: ["Database", "GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(
-            name: "EventLogTests", dependencies: ["Database", "EventLog", "EventLogSupport"], swiftSettings: strict),
+            name: "EventLogTests", dependencies: ["Database", "EventLog", "EventLogSupport", "Wire"],
+            swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

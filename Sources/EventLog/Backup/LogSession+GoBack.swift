@@ -30,6 +30,7 @@ extension LogSession {
         stream.length -= removed
         stream.entriesAdded = max(stream.entriesAdded - removed, stream.length)
         try endChain(of: stream, before: gone.lowerBound)
+        try restartProjections(of: stream.name, beyond: stream.lastOffset, now: moment)
         for group in try groups(of: stream) {
             try statement(.deletePendingFrom).bind(1, group.number).bind(2, gone.lowerBound).run()
             guard group.lastID > stream.lastID else { continue }

@@ -46,6 +46,7 @@ extension LogSession {
         stream.bytes += Int64(stored.count)
         revise(stream)
         changedKeys.insert(stream.name)
+        if !projections.isEmpty { mayFold = true }
     }
 
     /// What a row of `eventsFrom`, `eventsUpTo` or `event` says.

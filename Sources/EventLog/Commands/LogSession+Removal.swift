@@ -178,6 +178,7 @@ extension LogSession {
         for group in try groups(of: stream) { try remove(group) }
         try statement(.deleteMarksOfStream).bind(1, stream.number).run()
         try removeEntities(of: stream)
+        try restartProjections(of: stream.name, beyond: 0, now: stream.appendedMilliseconds)
         streams[stream.name] = nil
         stream.isDirty = false
         counters.revision += 1

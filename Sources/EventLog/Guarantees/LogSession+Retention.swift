@@ -31,8 +31,16 @@ extension LogSession {
             surplus = max(surplus, try entries(in: stream, holding: stream.bytes - max(most, 0)))
         }
         guard surplus > 0, !settings.removesUnread else { return surplus }
+        if let position = lowestProjection(of: stream) {
+            surplus = min(surplus, try entries(in: stream, before: { stream.offset($0.row) > position }))
+        }
         guard let needed = try oldestUnread(in: stream) else { return surplus }
         return min(surplus, try entries(in: stream, before: { $0.id >= needed }))
+    }
+
+    /// The offset up to which all projections of a stream have looked at it; nil without projections.
+    private func lowestProjection(of stream: StreamState) -> Int64? {
+        projections.filter { stream.name.elementsEqual($0.definition.stream.utf8) }.map(\.position).min()
     }
 
     /// Events before the first for which the condition holds.

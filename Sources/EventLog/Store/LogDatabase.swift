@@ -95,6 +95,9 @@ struct LogDatabase: Sendable {
         guard version <= LogSchema.version else {
             throw LogError.newerSchema(found: version, supported: LogSchema.version)
         }
+        for former in version..<LogSchema.version {
+            if let step = LogSchema.steps[former] { try connection.execute(step) }
+        }
         // Reads the root pages of all tables; a whole check of a large file would delay every start.
         _ = try connection.integer("SELECT count(*) FROM (SELECT 1 FROM event LIMIT 1)")
         _ = try connection.integer("SELECT count(*) FROM (SELECT 1 FROM stream LIMIT 1)")

@@ -11,7 +11,7 @@
 /// * Ids in keys are stored with their sign bit turned (`ordered`), since SQLite compares signed numbers.
 enum LogSchema {
     /// What this program writes, kept in SQLite's `user_version`.
-    static let version: Int64 = 1
+    static let version: Int64 = 2
     /// "Tach", in the header of the file (https://sqlite.org/pragma.html#pragma_application_id).
     static let applicationID: Int64 = 0x5461_6368
 
@@ -90,7 +90,31 @@ enum LogSchema {
             ends_ms INTEGER NOT NULL, PRIMARY KEY (stream, scope, key)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX mark_order ON mark (stream, scope, ordinal);
+        \(projections)
         COMMIT;
+        """
+
+    /// What was added after a version, for logs of that version: each is one transaction.
+    static let steps: [Int64: String] = [
+        1: "BEGIN IMMEDIATE; \(projections) PRAGMA user_version = 2; COMMIT;"
+    ]
+
+    /// Rows of a projection stand under a generation, so that a table can begin anew at once; what a former one has left
+    /// is deleted little by little.
+    private static let projections = """
+        CREATE TABLE projection (
+            name TEXT PRIMARY KEY, definition BLOB NOT NULL, generation INTEGER NOT NULL,
+            created_ms INTEGER NOT NULL, rebuilt_ms INTEGER NOT NULL, position INTEGER NOT NULL,
+            folded INTEGER NOT NULL, skipped INTEGER NOT NULL, unusable INTEGER NOT NULL,
+            unusable_values INTEGER NOT NULL, missed INTEGER NOT NULL, rows INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE projection_generation (
+            number INTEGER PRIMARY KEY AUTOINCREMENT, retired INTEGER NOT NULL
+        ) STRICT;
+        CREATE TABLE projection_row (
+            generation INTEGER NOT NULL, key BLOB NOT NULL, cells BLOB NOT NULL, event_offset INTEGER NOT NULL,
+            changed_ms INTEGER NOT NULL, PRIMARY KEY (generation, key)
+        ) STRICT, WITHOUT ROWID;
         """
 }
 

@@ -21,6 +21,12 @@ final class LogSession {
     var counters = LogCounters()
     /// Streams in which a waiting reader may find something new since the last commit.
     var changedKeys: Set<[UInt8]> = []
+    /// All projections; the writer's alone.
+    var projections: [ProjectionState] = []
+    /// A projection may be behind its stream.
+    var mayFold = false
+    /// Tables of projections that were begun anew have rows left to be deleted.
+    var hasRetiredRows = false
     /// Large deleted streams have events left to be deleted.
     var hasRetiredStreams = false
     /// The next moment at which a stream's time is over; nil for none.
@@ -63,6 +69,8 @@ final class LogSession {
         let lowest = try statement(.lowestTail)
         tailBucket = try lowest.step() ? lowest.optionalInteger(0).map { $0 >> Self.bucketShift } : nil
         lowest.reset()
+        try loadProjections()
+        hasRetiredRows = true
     }
 
     /// The statement, compiled on its first use and kept.
@@ -121,6 +129,7 @@ final class LogSession {
         dirtyGroups.removeAll(keepingCapacity: true)
         dirtyConsumers.removeAll(keepingCapacity: true)
         try flushBuckets()
+        try flushProjections()
         try counters.flush(self)
         if streams.count + groups.count + consumers.count > Self.statesMax { forget() }
     }

@@ -22,6 +22,9 @@ enum LogStatement: Int, CaseIterable {
     case insertDeadLetter, deadLettersAfter, editDeadLetter, deleteDeadLetter
     case findMark, insertMark, deleteMarks, oldestMarks, newestMark, deleteMarksOfStream
     case marksAfter, deleteMark
+    case projections, putProjection, deleteProjection, generationOfProjection
+    case insertGeneration, retireGeneration, retiredGeneration, deleteGeneration, deleteRowsOfGeneration
+    case projectedRow, projectedRows, projectedRowsAfter, putProjectedRow, deleteProjectedRow
 
     var index: Int { rawValue }
 
@@ -266,10 +269,44 @@ enum LogStatement: Int, CaseIterable {
         case .newestMark:
             "SELECT ordinal FROM mark WHERE stream = ? AND scope = ? ORDER BY ordinal DESC LIMIT 1"
         case .deleteMarksOfStream: "DELETE FROM mark WHERE stream = ?"
+
+        case .projections:
+            """
+            SELECT name, definition, generation, created_ms, rebuilt_ms, position, folded, skipped, unusable,
+                unusable_values, missed, rows
+            FROM projection ORDER BY name
+            """
+        case .putProjection:
+            """
+            INSERT OR REPLACE INTO projection (name, definition, generation, created_ms, rebuilt_ms, position, folded,
+                skipped, unusable, unusable_values, missed, rows)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """
+        case .deleteProjection: "DELETE FROM projection WHERE name = ?"
+        case .generationOfProjection: "SELECT generation FROM projection WHERE name = ?"
+        case .insertGeneration: "INSERT INTO projection_generation (retired) VALUES (0) RETURNING number"
+        case .retireGeneration: "UPDATE projection_generation SET retired = 1 WHERE number = ?"
+        case .retiredGeneration: "SELECT number FROM projection_generation WHERE retired = 1 LIMIT 1"
+        case .deleteGeneration: "DELETE FROM projection_generation WHERE number = ?"
+        case .deleteRowsOfGeneration:
+            """
+            DELETE FROM projection_row WHERE generation = ?1
+                AND key IN (SELECT key FROM projection_row WHERE generation = ?1 ORDER BY key LIMIT ?2)
+            """
+        case .projectedRow: Self.projectedColumns + "WHERE generation = ? AND key = ?"
+        case .projectedRows: Self.projectedColumns + "WHERE generation = ? ORDER BY key LIMIT ?"
+        case .projectedRowsAfter: Self.projectedColumns + "WHERE generation = ? AND key > ? ORDER BY key LIMIT ?"
+        case .putProjectedRow:
+            """
+            INSERT OR REPLACE INTO projection_row (generation, key, cells, event_offset, changed_ms)
+            VALUES (?, ?, ?, ?, ?)
+            """
+        case .deleteProjectedRow: "DELETE FROM projection_row WHERE generation = ? AND key = ?"
         }
     }
 
     private static let eventColumns = "SELECT row, ms, seq, appended_ms, flags, fields, hash FROM event "
+    private static let projectedColumns = "SELECT key, cells, event_offset, changed_ms FROM projection_row "
     private static let pendingColumns = """
         SELECT ms, seq, consumer, delivered_ms, deliveries, row, due_ms, waiting FROM pending 
         """ + " "

@@ -162,7 +162,9 @@ private final class WriterState {
 
     /// Something is due that nobody asked for.
     private var hasWork: Bool {
-        if session.hasRetiredStreams || session.hasIndexWork { return true }
+        if session.hasRetiredStreams || session.hasIndexWork || session.mayFold || session.hasRetiredRows {
+            return true
+        }
         let now = clock()
         return nextInspection <= now || session.earliestExpiry.map { $0 <= now } ?? false
     }
@@ -187,6 +189,8 @@ private final class WriterState {
             nextInspection = now + (hasMore || isCompacting ? 0 : Self.inspectionMilliseconds)
         }
         if session.hasRetiredStreams { session.hasRetiredStreams = try session.purge() }
+        if session.hasRetiredRows { session.hasRetiredRows = try session.purgeProjections() }
         if session.hasIndexWork { try session.workOnIndex() }
+        if session.mayFold { try session.foldProjections() }
     }
 }
