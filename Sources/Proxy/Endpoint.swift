@@ -1,4 +1,5 @@
 public import NIOCore
+public import Pipeline
 
 /// A place to listen on or to connect to.
 public enum Endpoint: Hashable, Sendable, CustomStringConvertible {
@@ -34,6 +35,8 @@ public enum ProxyEvent: Sendable {
     case upstreamReplaced(listener: String, upstream: String, standIn: String, reason: String)
     /// A connection ended while the client waited for replies.
     case upstreamLost(listener: String, upstream: String)
+    /// Something about the work that the sidecar does on connections of its own.
+    case outbound(listener: String, OutboundEvent)
     /// A TLS handshake failed; `peer` is the client's address or the upstream's.
     case tlsFailed(listener: String, peer: String, isUpstream: Bool, reason: String)
 }

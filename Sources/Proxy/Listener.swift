@@ -46,9 +46,9 @@ public struct ListenerSettings: Sendable {
 /// event loop before its first byte is read.
 public final class Listener<Machine: SessionMachine>: Sendable {
     let settings: ListenerSettings
-    private let workers: WorkerSet
+    let workers: WorkerSet
     private let group: any EventLoopGroup
-    private let report: @Sendable (ProxyEvent) -> Void
+    let report: @Sendable (ProxyEvent) -> Void
     private let upstreams: UpstreamDirectory
 
     /// A listener that is not listening yet. `report` may be called on any event loop.
@@ -228,7 +228,7 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         if beginning == .firstByte { try tls?.addHandler(to: pipeline, side) }
     }
 
-    private func relayTLS(clientName: String, _ upstream: Endpoint) -> RelayTLS? {
+    func relayTLS(clientName: String, _ upstream: Endpoint) -> RelayTLS? {
         guard let contexts = settings.tls else { return nil }
         let (report, listener) = (report, settings.profile.name)
         return RelayTLS(

@@ -8,6 +8,7 @@ public final class Worker {
     private let metrics: [ListenerMetrics]
     private var counters: [UInt32: AnyObject] = [:]
     private var sessions: [ObjectIdentifier: any DrainableSession] = [:]
+    private var outbound: [any OutboundWork] = []
 
     /// A worker for the loop that `lane` belongs to.
     public init(lane: Lane, listeners: [ListenerProfile]) {
@@ -32,6 +33,8 @@ public final class Worker {
         sessions[ObjectIdentifier(session)] = session
     }
 
+    func add(_ work: any OutboundWork) { outbound.append(work) }
+
     func remove(_ id: ObjectIdentifier) {
         sessions[id] = nil
     }
@@ -53,8 +56,10 @@ public final class Worker {
         lane.abandonDeliveries(at: SystemClock.now())
     }
 
-    /// Ends every session now.
+    /// Ends every session now, and the sidecar's own connections.
     public func closeAll() {
+        for work in outbound { work.stop() }
+        outbound = []
         for session in Array(sessions.values) { session.closeBoth() }
     }
 }
@@ -86,6 +91,12 @@ public final class WorkerSet: Sendable {
             results.append(try await candidate.eventLoop.submit { body(candidate.value) }.get())
         }
         return results
+    }
+
+    /// Calls `body` on one loop, the same for the same number.
+    func submit(_ number: Int, _ body: @escaping @Sendable (Worker, any EventLoop) -> Void) async throws {
+        let candidate = bound[number % bound.count]
+        try await candidate.eventLoop.submit { body(candidate.value, candidate.eventLoop) }.get()
     }
 
     /// Ticks every lane now and then, until the loops stop.

@@ -94,10 +94,24 @@ final class ProxyService: Service {
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
         switch listener.busProtocol {
         case .redis:
-            return try await Listener<RedisSession>(settings, group: group, workers: workers, report: report).start()
+            let redis = Listener<RedisSession>(settings, group: group, workers: workers, report: report)
+            let channel = try await redis.start()
+            try await startOutbound(redis, listener, profile)
+            return channel
         case .nats:
             return try await Listener<NATSSession>(settings, group: group, workers: workers, report: report).start()
         }
+    }
+
+    /// What the sidecar does for itself on connections of its own.
+    private func startOutbound(
+        _ redis: Listener<RedisSession>, _ listener: ListenerConfiguration, _ profile: ListenerProfile
+    ) async throws {
+        guard let groups = shared.consumerGroups else { return }
+        let credentials = try listener.credentials.read()
+        try await redis.startOutbound(
+            { RedisDeadLetters(lane: $0, listener: profile, groups: groups, credentials: credentials) },
+            perform: { _, _ in })
     }
 
     private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {

@@ -60,7 +60,10 @@ public enum Topology {
             consumerRelation: configuration.tracing.consumerRelation, busSpans: configuration.tracing.busSpans == .on,
             causality: configuration.tracing.causality, correlationFields: configuration.tracing.correlationFields,
             sampling: sampling, provisional: provisional, tap: MessageTap(catalog: catalog),
-            guards: board?.table)
+            guards: board?.table,
+            consumerGroups: configuration.resilience.deadLetters.map {
+                ConsumerGroups(policy: $0, capacity: configuration.limits.destinations)
+            })
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 

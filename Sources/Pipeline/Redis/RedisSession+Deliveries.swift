@@ -85,6 +85,7 @@ extension RedisSession {
         if messages.isEmpty {
             lane.receivedNothing(open, from: destination, .succeeded, client: client, listener: listener, at: now)
         } else {
+            if case .leased = open.mode { lane.countDeliveries(messages.count, destination, open.group, listener) }
             lane.received(
                 open, from: destination, messages, client: client, listener: listener, causality: &causality, at: now)
         }

@@ -16,10 +16,12 @@ extension RedisSession {
             guard arguments.count >= 6 else { return nil }
             // Only the ownership changes hands: no message reaches the consumer.
             for position in 5..<arguments.count where arguments.isWord(position, "JUSTID", bytes) { return nil }
-            return OpenReceive(
+            let open = OpenReceive(
                 operation: operationName, startedAt: now, destination: destination(bytes, arguments.range(1)),
                 group: lane.group(bytes, arguments.range(2)), consumer: lane.name(bytes, arguments.range(3)),
                 mode: .leased(firstDelivery: false))
+            watch(open.destination, open.group, arguments.range(1), arguments.range(2), bytes)
+            return open
         case .inspect:
             guard arguments.count >= 3, arguments.isWord(1, "STREAM", bytes) else { return nil }
             return OpenReceive(
@@ -43,9 +45,11 @@ extension RedisSession {
         var open = OpenReceive(
             operation: operationName, startedAt: now, destination: Destination(name: .none, hash: 0), mode: .unsettled)
         var position = 1
+        var group: Range<Int>?
         while position < arguments.count, !arguments.isWord(position, "STREAMS", bytes) {
             if arguments.isWord(position, "GROUP", bytes), position + 2 < arguments.count {
                 open.group = lane.group(bytes, arguments.range(position + 1))
+                group = arguments.range(position + 1)
                 open.consumer = lane.name(bytes, arguments.range(position + 2))
                 open.mode = .leased(firstDelivery: true)
                 position += 3
@@ -62,11 +66,25 @@ extension RedisSession {
         let first = position + 1
         if streams == 2 { open.destination = destination(bytes, arguments.range(first)) }
         guard case .leased = open.mode else { return open }
+        if let group, lane.shared.consumerGroups != nil {
+            for key in first..<(first + streams / 2) {
+                watch(destination(bytes, arguments.range(key)), open.group, arguments.range(key), group, bytes)
+            }
+        }
         for key in first..<(first + streams / 2) where !arguments.isWord(key + streams / 2, ">", bytes) {
             // Any other id reads again what this consumer had been given.
             open.rereads.append(destination(bytes, arguments.range(key)).hash)
         }
         return open
+    }
+
+    private func watch(
+        _ destination: Destination, _ group: Destination, _ streamName: Range<Int>, _ groupName: Range<Int>,
+        _ bytes: Span<UInt8>
+    ) {
+        lane.watchGroup(destination, group, listener, database: database) {
+            (Array(copying: bytes, streamName), Array(copying: bytes, groupName))
+        }
     }
 
     /// `XACK key group id...`, `XACKDEL key group [KEEPREF|DELREF|ACKED] IDS n id...`, `XDEL key id...`,
@@ -97,4 +115,11 @@ extension RedisSession {
 
     /// Messages of one acknowledgement that are followed.
     private static let settledMax = 10_000
+}
+
+extension [UInt8] {
+    /// A part of a span.
+    init(copying bytes: Span<UInt8>, _ range: Range<Int>) {
+        self = bytes.extracting(range).withUnsafeBufferPointer { Array($0) }
+    }
 }

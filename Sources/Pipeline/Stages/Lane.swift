@@ -41,6 +41,8 @@ public final class Lane {
         public var tap: MessageTap
         /// What keeps calls from a broker in trouble; nil when nothing is guarded.
         public var guards: GuardTable?
+        /// Groups whose dead letters are moved; nil when none are.
+        public var consumerGroups: ConsumerGroups?
 
         /// All parts are given; only the relation has a usual value.
         public init(
@@ -49,7 +51,7 @@ public final class Lane {
             consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
             causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard,
             sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil,
-            tap: MessageTap? = nil, guards: GuardTable? = nil
+            tap: MessageTap? = nil, guards: GuardTable? = nil, consumerGroups: ConsumerGroups? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -66,6 +68,7 @@ public final class Lane {
             self.provisional = provisional
             self.tap = tap ?? MessageTap(catalog: catalog)
             self.guards = guards
+            self.consumerGroups = consumerGroups
         }
     }
 
@@ -98,6 +101,8 @@ public final class Lane {
     private(set) var lastTickAt: UInt64 = 0
     /// This lane's tallies, by guard: several routes may share one.
     var guardHandles: [ObjectIdentifier: GuardHandle] = [:]
+    /// The groups that clients of this lane read from, while anybody looks after them.
+    var watchedGroups: [UInt64: ConsumerGroup] = [:]
     private var destinationCache: NameCache
     private var groupCache: NameCache
     private var nameCache: NameCache

@@ -28,11 +28,16 @@ public struct DeadLetterRule: Sendable, Hashable {
         case brake
     }
 
-    /// Judges a message that the broker has delivered `count` times, `uncounted` of them while the breaker was not
-    /// closed. `isPoison` is a message that cannot be decoded, or that a consumer has said to be dead.
+    /// So many messages were delivered: what dead letters are a share of.
+    public mutating func delivered(_ count: Int, now: UInt64) {
+        fade(now)
+        deliveries += Double(max(0, count))
+    }
+
+    /// Judges a message that the broker has delivered `count` times to no effect, `uncounted` of them while a breaker was
+    /// not closed. `isPoison` is a message that cannot be decoded, or that a consumer has said to be dead.
     public mutating func judge(count: Int, uncounted: Int, isPoison: Bool = false, now: UInt64) -> Verdict {
         fade(now)
-        deliveries += 1
         guard isPoison || count - max(0, uncounted) >= deliveriesMax else { return .deliver }
         guard deliveries < Self.brakeDeliveriesMin || deadLetters + 1 <= Self.brakeShare * deliveries else {
             return .brake

@@ -96,11 +96,22 @@ struct ConfigurationDraft {
                 at: origins["resilience.bulkhead.min"] ?? origins["resilience.bulkhead.max"],
                 path: "resilience.bulkhead.min")
         }
+        checkDeadLetters()
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()
         return ResolvedConfiguration(
             configuration: configuration, origins: origins, listenerOrigins: listeners.map(\.origins),
             notices: notices)
+    }
+
+    /// JetStream counts deliveries itself and stops at `max_deliver`; we cannot keep a message for it that we have not read.
+    private mutating func checkDeadLetters() {
+        guard configuration.resilience.deadLetterDeliveries > 0, !listeners.isEmpty,
+            !configuration.listeners.contains(where: { $0.busProtocol == .redis })
+        else { return }
+        report(
+            "needs a listener with protocol redis; in JetStream set max_deliver on the consumer instead",
+            at: origins["resilience.dead_letters.deliveries"], path: "resilience.dead_letters.deliveries")
     }
 
     /// Listening beyond this machine is allowed to who writes it, and said aloud.
@@ -124,6 +135,11 @@ struct ConfigurationDraft {
                 "the embedded event log speaks redis; give the address of a running \(listener.busProtocol) server",
                 at: draft.origins["upstream"], path: "\(path).upstream")
         }
+        if draft.credentials.username != nil, draft.credentials.passwordFile == nil {
+            report(
+                "needs credentials.password_file", at: draft.origins["credentials.username"] ?? draft.origin,
+                path: "\(path).credentials.username")
+        }
         for (key, message) in draft.tls.problems(upstream: listener.upstream) {
             report(message, at: draft.origins[key] ?? draft.origin, path: "\(path).\(key)")
         }
@@ -146,7 +162,7 @@ struct ConfigurationDraft {
         }
         let listener = ListenerConfiguration(
             name: draft.name, busProtocol: busProtocol, listen: listen, upstream: upstream, context: draft.context,
-            tls: draft.tls, nats: draft.nats)
+            tls: draft.tls, nats: draft.nats, credentials: draft.credentials)
         finishExtras(draft, listener, path: path)
         let origin = draft.origins["listen"] ?? draft.origin
         if listen.collides(with: upstream) {

@@ -2,7 +2,7 @@ import Resilience
 
 /// The keys of what protects bus and application from each other.
 extension ConfigurationKeys {
-    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + bounds
+    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + deadLetters + bounds
 
     private static let switches: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
@@ -40,6 +40,21 @@ extension ConfigurationKeys {
         ConfigurationKey(
             "resilience.bulkhead.connection", \.resilience.bulkheadConnection, .number(0...1_000_000),
             "commands of one connection that may wait for their reply when another guarded one begins; 0 sets no limit"),
+    ]
+
+    private static let deadLetters: [ConfigurationKey<SidecarConfiguration>] = [
+        ConfigurationKey(
+            "resilience.dead_letters.deliveries", \.resilience.deadLetterDeliveries, .number(0...1_000_000),
+            "deliveries without effect, by the broker's count, after which a message of a Redis group is moved to the "
+                + "dead letters; 0 moves none"),
+        ConfigurationKey(
+            "resilience.dead_letters.idle_milliseconds", \.resilience.deadLetterIdleMilliseconds,
+            .number(100...86_400_000),
+            "milliseconds after which a delivery that was not acknowledged has had no effect; one that was followed by "
+                + "another has had none either"),
+        ConfigurationKey(
+            "resilience.dead_letters.suffix", \.resilience.deadLetterSuffix, .text("a suffix", maximumBytes: 64),
+            "what is put behind the name of a stream for that of its dead letters"),
     ]
 
     private static let bounds: [ConfigurationKey<SidecarConfiguration>] = BreakerParameter.allCases.flatMap {

@@ -137,6 +137,13 @@ enum ConfigurationKeys {
             "what is checked of that certificate: authority and name, the authority alone, or nothing; then whoever "
                 + "stands in between reads and changes every message"),
         ConfigurationKey(
+            "credentials.username", \.credentials.username, ValueSyntax.text("a name", maximumBytes: 255).optional(),
+            default: "the default user",
+            "with which the sidecar signs in where it works for itself: dead letters, spool"),
+        ConfigurationKey(
+            "credentials.password_file", \.credentials.passwordFile, file.optional(), default: "no password",
+            "file with the password to that; its last line end does not count"),
+        ConfigurationKey(
             "nats.advertise", \.nats.advertise, .advertised,
             "servers that clients hear of for reconnecting: none keeps them behind the sidecar, `server` passes on what "
                 + "the server says"),
@@ -163,6 +170,7 @@ struct ListenerDraft: Sendable {
     var context = ContextPolicy()
     var tls = ListenerTLSConfiguration()
     var nats = NATSConfiguration()
+    var credentials = CredentialsConfiguration()
     /// Where the listener as a whole is written.
     var origin = ConfigurationOrigin.builtIn
     /// Where each key is written, also when its value was rejected.

@@ -44,6 +44,12 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var bulkheadWaitMilliseconds = 50
     /// Commands of one connection that may wait for their reply when another begins. Default 0: any number.
     public var bulkheadConnection = 0
+    /// Deliveries without effect after which a message is moved to the dead letters. Default 0: none is moved.
+    public var deadLetterDeliveries = 0
+    /// Milliseconds after which a delivery that was not acknowledged has had no effect. Default 30,000.
+    public var deadLetterIdleMilliseconds = 30_000
+    /// What is put behind the name of a stream for that of its dead letters. Default `.dlq`.
+    public var deadLetterSuffix = ".dlq"
     private var minimums: [BreakerParameter: Double] = [:]
     private var maximums: [BreakerParameter: Double] = [:]
 
@@ -85,6 +91,13 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         return BulkheadPolicy(
             waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
             perConnectionMax: bulkheadConnection)
+    }
+
+    /// When messages are dead, and where they go; nil when none are moved.
+    var deadLetters: DeadLetterPolicy? {
+        guard deadLetterDeliveries > 0 else { return nil }
+        return DeadLetterPolicy(
+            deliveriesMax: deadLetterDeliveries, idleMilliseconds: deadLetterIdleMilliseconds, suffix: deadLetterSuffix)
     }
 
     /// What the operator has set; without contradictions.

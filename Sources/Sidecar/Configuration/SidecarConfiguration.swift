@@ -58,12 +58,15 @@ public struct ListenerConfiguration: Sendable, Equatable {
     public var tls: ListenerTLSConfiguration
     /// What only a NATS listener is told.
     public var nats: NATSConfiguration
+    /// With what the sidecar signs in on connections of its own.
+    public var credentials: CredentialsConfiguration
 
     /// A listener; the name defaults to `PROTOCOL@LISTEN`.
     public init(
         name: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
         context: ContextPolicy = ContextPolicy(), tls: ListenerTLSConfiguration = ListenerTLSConfiguration(),
-        nats: NATSConfiguration = NATSConfiguration()
+        nats: NATSConfiguration = NATSConfiguration(),
+        credentials: CredentialsConfiguration = CredentialsConfiguration()
     ) {
         self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
         self.busProtocol = busProtocol
@@ -72,6 +75,7 @@ public struct ListenerConfiguration: Sendable, Equatable {
         self.context = context
         self.tls = tls
         self.nats = nats
+        self.credentials = credentials
     }
 }
 

@@ -1,4 +1,5 @@
 import Logging
+import Pipeline
 import Proxy
 
 extension Logger {
@@ -24,10 +25,40 @@ extension Logger {
             warning(
                 "the upstream closed a connection that was waiting for replies",
                 metadata: ["listener": "\(listener)", "upstream": "\(upstream)"])
+        case .outbound(let listener, let event):
+            log(event, listener)
         case .tlsFailed(let listener, let peer, let isUpstream, let reason):
             warning(
                 isUpstream ? "TLS with the upstream failed, the client gets an error" : "TLS with a client failed",
                 metadata: ["listener": "\(listener)", "peer": "\(peer)", "reason": "\(reason)"])
+        }
+    }
+
+    private func log(_ event: OutboundEvent, _ listener: String) {
+        switch event {
+        case .failing(let purpose, let reason):
+            warning(
+                "work of the sidecar's own does not get on, it is tried again",
+                metadata: ["listener": "\(listener)", "purpose": "\(purpose)", "reason": "\(reason)"])
+        case .recovered(let purpose):
+            notice(
+                "work of the sidecar's own gets on again",
+                metadata: ["listener": "\(listener)", "purpose": "\(purpose)"])
+        case .deadLettersHeld(let stream, let group):
+            warning(
+                "too many messages would be dead letters, none is moved; look at the consumers",
+                metadata: ["listener": "\(listener)", "stream": "\(stream)", "group": "\(group)"])
+        case .deadLettered(let stream, let group, let id, let deliveries):
+            notice(
+                "a message was moved to the dead letters",
+                metadata: [
+                    "listener": "\(listener)", "stream": "\(stream)", "group": "\(group)", "id": "\(id)",
+                    "deliveries": "\(deliveries)",
+                ])
+        case .spooledRefused(let stream, let reason):
+            warning(
+                "the broker refuses a spooled message for good, it is kept aside",
+                metadata: ["listener": "\(listener)", "stream": "\(stream)", "reason": "\(reason)"])
         }
     }
 }

@@ -151,6 +151,12 @@ public enum MetricCatalog {
         "tacho_bulkhead_rejected_total", .counter, "Calls that found no place among those under way in time.",
         labels: guardLabels)
 
+    public static let deadLetterRule = MetricFamily(
+        "tacho_dead_letter_rule_total", .counter,
+        "Messages that were delivered too often: moved to the stream of dead letters, taken back because a consumer "
+            + "was faster, held because there were too many, or failed.",
+        labels: [listener, destination, group, "outcome"])
+
     public static let threshold = MetricFamily(
         "tacho_threshold", .gauge,
         "Parameters of circuit breakers: as learned, as applied, and the operator's least and greatest value.",
@@ -235,7 +241,8 @@ public enum MetricCatalog {
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, threshold, thresholdChanges, anomalyScore,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, deadLetterRule, threshold, thresholdChanges,
+        anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes, guardRecords,

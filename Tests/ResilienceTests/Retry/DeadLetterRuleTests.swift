@@ -32,6 +32,7 @@ import Testing
         var verdicts: [DeadLetterRule.Verdict] = []
         for number in 0..<600 {
             let now = UInt64(number) * Self.second / 10
+            rule.delivered(1, now: now)
             verdicts.append(rule.judge(count: number.isMultiple(of: 2) ? 5 : 1, uncounted: 0, now: now))
         }
         let dead = verdicts.count { $0 == .deadLetter }
@@ -39,7 +40,7 @@ import Testing
         #expect(dead <= 20 + 600 / 20, "\(dead)")
         // Ten minutes of good deliveries later a single one is no sign of anything.
         for number in 0..<6_000 {
-            _ = rule.judge(count: 1, uncounted: 0, now: (60 + UInt64(number) / 10) * Self.second)
+            rule.delivered(1, now: (60 + UInt64(number) / 10) * Self.second)
         }
         #expect(rule.judge(count: 5, uncounted: 0, now: 700 * Self.second) == .deadLetter)
     }
@@ -49,5 +50,41 @@ import Testing
         var rule = DeadLetterRule(deliveriesMax: 0)
         #expect(rule.judge(count: 0, uncounted: 7, now: 0) == .deliver)
         #expect(rule.judge(count: 1, uncounted: -3, now: 0) == .deadLetter)
+    }
+
+    @Test("a few dead letters of a quiet group are no sign of anything")
+    func quiet() {
+        var rule = DeadLetterRule()
+        #expect((0..<5).allSatisfy { _ in rule.judge(count: 5, uncounted: 0, now: Self.second) == .deadLetter })
+    }
+}
+
+/// What counts of the broker's counts.
+@Suite struct DeliveryLedgerTests {
+    @Test("deliveries between two looks do not count if a breaker was open in between")
+    func between() {
+        var ledger = DeliveryLedger<Int>(capacity: 10)
+        #expect(ledger.look(at: 1, count: 2, lastLook: 0, now: 10) { _ in false } == 0)
+        #expect(ledger.look(at: 1, count: 5, lastLook: 10, now: 20) { $0 <= 15 } == 3)
+        #expect(ledger.look(at: 1, count: 7, lastLook: 20, now: 30) { $0 <= 15 } == 3)
+        // A claim may set the count back.
+        #expect(ledger.look(at: 1, count: 1, lastLook: 30, now: 40) { _ in false } == 1)
+    }
+
+    @Test("a message that shows itself during an outage has no counted delivery")
+    func first() {
+        var ledger = DeliveryLedger<Int>(capacity: 10)
+        #expect(ledger.look(at: 1, count: 9, lastLook: 10, now: 20) { $0 <= 15 } == 9)
+        #expect(ledger.look(at: 2, count: 9, lastLook: 10, now: 20) { $0 <= 5 } == 0)
+    }
+
+    @Test("what is acknowledged is forgotten, and beyond the capacity nothing is remembered")
+    func bounds() {
+        var ledger = DeliveryLedger<Int>(capacity: 2)
+        for id in 0..<3 { _ = ledger.look(at: id, count: 1, lastLook: 0, now: 10) { _ in true } }
+        #expect(ledger.count == 2)
+        _ = ledger.look(at: 0, count: 1, lastLook: 10, now: 20) { _ in false }
+        ledger.forget(notSeenSince: 20)
+        #expect(ledger.count == 1)
     }
 }
