@@ -1,12 +1,9 @@
-"""Appends to a durable log: the embedded one of Tachograph beside a Redis that syncs before it answers.
+"""Appends to a durable log: the embedded one of Tachograph beside a Redis that syncs before it answers, and JetStream.
 
-Every contender acknowledges an event only when it is on disk. Rounds are interleaved: each measures every contender
-with every number of publishers, and who begins moves on by one.
+Rounds are interleaved: each measures every contender with every number of publishers, and who begins moves on by one.
 """
 
 import argparse
-import csv
-import io
 import json
 import platform
 import shutil
@@ -17,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from contenders import BenchError, Running, Stage, free_port
-from measure import run_generator
+from contenders import BenchError, Stage
+from load_log import PAYLOAD_BYTES, Contender, Generators, all_contenders
+from log_limits import once, ten_million
 
-PAYLOAD_BYTES = 512
 PUBLISHERS = (1, 50, 500)
 
 
@@ -37,79 +34,33 @@ class Sample:
     resident_mebibytes: float
 
 
-def durable_redis(stage: Stage, name: str) -> Running:
-    """A Redis that syncs its append-only file before it answers."""
-    port = free_port()
-    place = stage.scratch / f"redis-{port}"
-    place.mkdir()
-    return stage.start(name, [
-        "redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync",
-        "always", "--dir", place, "--auto-aof-rewrite-percentage", "0",
-    ], port)  # fmt: skip
-
-
-def tacho(stage: Stage, name: str, binary: Path, upstream: str, collector: int | None) -> Running:
-    """A sidecar with the given upstream. Without a collector no span is kept."""
-    port, http_port = free_port(), free_port()
-    command = [
-        binary, "run", "--redis", f"127.0.0.1:{port}={upstream}", "--http", f"127.0.0.1:{http_port}", "--service",
-        "bench", "--data", stage.scratch / f"data-{port}", "--otlp",
-        f"http://127.0.0.1:{collector}" if collector else "none",
-    ]  # fmt: skip
-    environment = {} if collector else {"OTEL_TRACES_SAMPLER": "always_off"}
-    return stage.start(name, command, port, http_port, environment)
-
-
-def contenders(stage: Stage, options) -> list[Running]:
-    """Everything that is compared."""
-    redis = durable_redis(stage, "redis always")
-    if options.tacho == "none":
-        return [redis]
-    binary, collector = Path(options.tacho).resolve(), stage.sink(Path(options.sink).resolve())
-    return [
-        redis,
-        tacho(stage, "redis through tacho", binary, f"127.0.0.1:{durable_redis(stage, 'redis behind').port}",
-              collector.port),
-        tacho(stage, "embedded", binary, "embedded", collector.port),
-        tacho(stage, "embedded, no spans", binary, "embedded", None),
-    ]
-
-
-def measure(running: Running, publishers: int, events: int) -> Sample:
+def measure(contender: Contender, publishers: int, events: int) -> Sample:
     """Appends the events, one at a time for each publisher."""
-    before = running.cpu_seconds()
-    output = run_generator(f"{publishers} publishers, {running.name}", [
-        "redis-benchmark", "-h", "127.0.0.1", "-p", running.port, "-c", publishers, "-n", events, "-d", PAYLOAD_BYTES,
-        "--csv", "--precision", 3, "XADD", "bench", "*", "f", "__data__",
-    ])  # fmt: skip
-    rows = list(csv.DictReader(io.StringIO(output)))
-    if len(rows) != 1:
-        raise BenchError(f"{running.name}: redis-benchmark said {output[-2000:]}")
-    row = rows[0]
+    before = contender.running.cpu_seconds()
+    speed = contender.load(publishers, events)
     return Sample(
-        events, float(row["rps"]), *(float(row[f"{name}_latency_ms"]) for name in ("p50", "p95", "p99")),
-        cpu_microseconds_per_event=(running.cpu_seconds() - before) / events * 1e6,
-        resident_mebibytes=running.resident_bytes() / 2**20,
+        events, speed.messages_per_second, speed.p50_milliseconds, speed.p95_milliseconds, speed.p99_milliseconds,
+        cpu_microseconds_per_event=(contender.running.cpu_seconds() - before) / events * 1e6,
+        resident_mebibytes=contender.running.resident_bytes() / 2**20,
     )
 
 
-def calibrate(redis: Running, publishers: int, seconds: float) -> int:
+def calibrate(redis: Contender, publishers: int, seconds: float) -> int:
     """How many events the plain Redis takes in the time of one measurement."""
     trial = measure(redis, publishers, 200 * min(publishers, 20))
     return max(200, int(trial.events_per_second * seconds))
 
 
-def run(stage: Stage, options) -> dict:
+def run(contenders: list[Contender], options) -> dict:
     """All samples: publishers -> contender -> list."""
-    running = contenders(stage, options)
-    events = {publishers: calibrate(running[0], publishers, options.seconds) for publishers in PUBLISHERS}
-    for each in running:
+    events = {publishers: calibrate(contenders[0], publishers, options.seconds) for publishers in PUBLISHERS}
+    for each in contenders:
         measure(each, 50, 1_000)
-    results = {publishers: {each.name: [] for each in running} for publishers in PUBLISHERS}
+    results = {publishers: {each.name: [] for each in contenders} for publishers in PUBLISHERS}
     for number in range(options.rounds):
         for publishers in PUBLISHERS:
-            first = number % len(running)
-            for each in running[first:] + running[:first]:
+            first = number % len(contenders)
+            for each in contenders[first:] + contenders[:first]:
                 results[publishers][each.name].append(measure(each, publishers, events[publishers]))
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     return results
@@ -134,35 +85,57 @@ def table(results: dict) -> list[str]:
     return lines
 
 
+def bench(options) -> tuple[list[str], dict]:
+    """What is printed, and all samples."""
+    generators = Generators(
+        *(Path(path).resolve() for path in (options.http_load, options.nats_load, options.stream_read)))
+    scratch = Path(tempfile.mkdtemp(prefix="bench-log-", dir=options.scratch))
+    stage = Stage(scratch)
+    lines, results = [f"machine: {platform.machine()}, {platform.release()}"], {}
+    try:
+        with stage.stack:
+            if options.long:
+                return lines + ten_million(stage, options, generators), results
+            contenders = all_contenders(stage, options, generators)
+            results = run(contenders, options)
+            lines += table(results)
+            by_name = {each.name: each.running for each in contenders}
+            if "embedded, no spans" in by_name:
+                lines += once(stage, options, generators, by_name["redis always"], by_name["embedded, no spans"])
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return lines, results
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tacho", required=True)
     parser.add_argument("--sink", required=True)
+    parser.add_argument("--http-load", required=True)
+    parser.add_argument("--nats-load", required=True)
+    parser.add_argument("--stream-read", required=True)
     parser.add_argument("--results", default="bench-results")
     parser.add_argument("--scratch", help="where the logs are written; a temporary directory by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--quick", action="store_true", help="one short round")
+    parser.add_argument("--long", action="store_true", help="memory and reading at many stored events, nothing else")
+    parser.add_argument("--events", type=int, default=10_000_000, help="how many with --long")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 0.5
-    scratch = Path(tempfile.mkdtemp(prefix="bench-log-", dir=options.scratch))
-    stage = Stage(scratch)
     try:
-        with stage.stack:
-            results = run(stage, options)
+        lines, results = bench(options)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    print("\n".join([f"machine: {platform.machine()}, {platform.release()}", *table(results)]))
+    print("\n".join(lines))
     place = Path(options.results)
     place.mkdir(parents=True, exist_ok=True)
     file = place / f"log-{time.strftime('%Y%m%dT%H%M%S')}.json"
-    file.write_text(json.dumps(
-        {publishers: {name: [asdict(sample) for sample in samples] for name, samples in by_name.items()}
-         for publishers, by_name in results.items()}, indent=1))
+    samples = {publishers: {name: [asdict(sample) for sample in samples] for name, samples in by_name.items()}
+               for publishers, by_name in results.items()}
+    file.write_text(json.dumps({"text": lines, "samples": samples}, indent=1))
     print(f"\nall samples: {file}")
     return 0
 

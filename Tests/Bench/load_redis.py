@@ -37,9 +37,12 @@ class Workload:
         return 0.85 if self.pipeline == 1 else None
 
 
+# redis-benchmark of 7.0 replaces nothing but __rand_int__ in a command that it is given: the value is written out.
+VALUE = "x" * PAYLOAD_BYTES
+
 COMMANDS = (
-    ("XADD", ("XADD", "bench-stream", "*", "f", "__data__"), True),
-    ("SET", ("SET", "bench", "__data__"), False),
+    ("XADD", ("XADD", "bench-stream", "*", "f", VALUE), True),
+    ("SET", ("SET", "bench", VALUE), False),
     ("GET", ("GET", "bench"), False),
 )
 
@@ -58,7 +61,7 @@ class RedisLoad:
         what = f"{workload.label}, {target.name}"
         output = run_generator(what, [
             "redis-benchmark", "-h", "127.0.0.1", "-p", target.port, "-c", CONNECTIONS, "-P", workload.pipeline,
-            "-n", messages, "-d", PAYLOAD_BYTES, "--csv", "--precision", 3, *workload.command,
+            "-n", messages, "--csv", "--precision", 3, *workload.command,
         ])  # fmt: skip
         rows = list(csv.DictReader(io.StringIO(output)))
         if len(rows) != 1:
@@ -68,7 +71,7 @@ class RedisLoad:
 
     def prepare(self, port: int) -> None:
         """Empties Redis and stores the value that GET reads, past every proxy: all contenders find the same state."""
-        value = b"x" * PAYLOAD_BYTES
+        value = VALUE.encode()
         request = b"FLUSHALL SYNC\r\n" + b"*3\r\n$3\r\nSET\r\n$5\r\nbench\r\n$%d\r\n%s\r\n" % (len(value), value)
         with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
             connection.sendall(request)
