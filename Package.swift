@@ -249,7 +249,11 @@ let package = Package(
         .testTarget(
             name: "GuardStoreTests", dependencies: ["Database", "GuardStore", "Resilience"], swiftSettings: strict),
         .testTarget(
-            name: "EventLogTests", dependencies: ["Database", "EventLog", "EventLogSupport", "Wire"],
+            name: "EventLogTests",
+            dependencies: [
+                "Database", "EventLog", "EventLogSupport", "Wire", .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             swiftSettings: strict),
         .testTarget(name: "ConsoleTests", dependencies: ["Console", "Proxy", "Telemetry"], swiftSettings: strict),
     ],

@@ -4,7 +4,11 @@ import CSQLite
 final class SQLiteHandle {
     let pointer: OpaquePointer
 
+    /// Set once, before the first connection. Where something else has used the library before, it stays as it is.
+    private static let hasConfigured: Bool = tacho_sqlite3_without_memory_statistics() == SQLITE_OK
+
     init(path: String, flags: Int32) throws(SQLiteError) {
+        _ = Self.hasConfigured
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let opened else {

@@ -23,6 +23,13 @@ public final class MemoryStreamStore: StreamStore {
         if !keys.isEmpty { for observer in observers { observer(keys) } }
     }
 
+    /// Does the units one after the other, and calls `completion` before it returns.
+    public func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void) {
+        let outcomes = Mutex<[StreamOutcome]>([])
+        for unit in units { submit(unit, lane: 0) { outcome in outcomes.withLock { $0.append(outcome) } } }
+        completion(outcomes.withLock { $0 })
+    }
+
     /// Adds an observer.
     public func observeChanges(_ observer: @escaping @Sendable ([[UInt8]]) -> Void) {
         state.withLock { $0.observers.append(observer) }

@@ -51,6 +51,13 @@ extension LogSession {
 
     /// What a row of `eventsFrom`, `eventsUpTo` or `event` says.
     func eventRow(_ row: SQLiteStatement) throws(SQLiteError) -> EventRow {
+        EventRow(
+            row: row.integer(0), id: StreamID(row.unsigned(1), row.unsigned(2)), appendedMilliseconds: row.integer(3),
+            flags: row.integer(4), fields: try fields(row), hash: row.blob(6))
+    }
+
+    /// The fields alone, of the same row.
+    func fields(_ row: SQLiteStatement) throws(SQLiteError) -> EventFields {
         let flags = row.integer(4)
         let stored: [UInt8]? =
             flags & EventFlags.compressed == 0
@@ -59,10 +66,7 @@ extension LogSession {
             // What is on disk is not what was written.
             throw .damaged("the fields of event row \(row.integer(0)) cannot be decompressed")
         }
-        let fields = EventFields(trustedEncoded: stored, count: Int(flags >> EventFlags.countShift))
-        return EventRow(
-            row: row.integer(0), id: StreamID(row.unsigned(1), row.unsigned(2)), appendedMilliseconds: row.integer(3),
-            flags: flags, fields: fields, hash: row.blob(6))
+        return EventFields(trustedEncoded: stored, count: Int(flags >> EventFlags.countShift))
     }
 
     /// The event in a row, if it is still there.

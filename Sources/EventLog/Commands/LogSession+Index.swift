@@ -125,17 +125,19 @@ extension LogSession {
         with key: EventKey, _ value: [UInt8], limit: Int
     ) throws(SQLiteError) -> [EventRow] {
         let hash = IndexedKeys.hash(value)
+        // A correlation id that is the trace's id stands under that only.
+        let second = (key == .correlationID ? EventKey.traceID : key).rawValue
         var found: [EventRow] = []
         var seen: Set<Int64> = []
         var buckets: [Int64] = []
         let all = try statement(.bucketsFrom).bind(1, Int64(0))
         while try all.step() { buckets.append(all.integer(0)) }
         for bucket in buckets {
-            let rows = try statement(.findInIndex).bind(1, bucket).bind(2, key.rawValue).bind(3, hash)
+            let rows = try statement(.findInIndex).bind(1, bucket).bind(2, key.rawValue).bind(3, second).bind(4, hash)
             try take(rows, key, value, limit, &seen, &found)
             if found.count == limit { return found }
         }
-        let rows = try statement(.findInTail).bind(1, Int64(0)).bind(2, key.rawValue).bind(3, hash)
+        let rows = try statement(.findInTail).bind(1, Int64(0)).bind(2, key.rawValue).bind(3, second).bind(4, hash)
         try take(rows, key, value, limit, &seen, &found)
         return found
     }
@@ -202,6 +204,8 @@ struct IndexedKeys: Equatable {
             }
             isName.toggle()
         }
+        // The sidecar gives the trace's id to what has no correlation id of its own: one entry serves both look-ups.
+        if correlationID == traceID { correlationID = nil }
     }
 
     private mutating func take(_ key: EventKey, _ value: ArraySlice<UInt8>) {

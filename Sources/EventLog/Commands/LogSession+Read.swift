@@ -22,9 +22,9 @@ extension LogSession {
         let rows = try statement(.eventsFrom).bind(1, start.row).bind(2, stream.rows.upperBound)
         defer { rows.reset() }
         while entries.count < limit ?? .max, try rows.step() {
-            let event = try eventRow(rows)
-            guard event.id <= upper else { break }
-            entries.append(StreamEntry(id: event.id, fields: event.fields))
+            let id = StreamID(rows.unsigned(1), rows.unsigned(2))
+            guard id <= upper else { break }
+            entries.append(StreamEntry(id: id, fields: try fields(rows)))
         }
         return entries
     }
@@ -38,9 +38,9 @@ extension LogSession {
         let rows = try statement(.eventsUpTo).bind(1, stream.rows.lowerBound).bind(2, start)
         defer { rows.reset() }
         while entries.count < limit ?? .max, try rows.step() {
-            let event = try eventRow(rows)
-            guard event.id >= lower else { break }
-            entries.append(StreamEntry(id: event.id, fields: event.fields))
+            let id = StreamID(rows.unsigned(1), rows.unsigned(2))
+            guard id >= lower else { break }
+            entries.append(StreamEntry(id: id, fields: try fields(rows)))
         }
         return entries
     }

@@ -1,15 +1,15 @@
 import Glibc
 public import NIOCore
-import NIOPosix
 import Synchronization
 
-/// The embedded log as an upstream that speaks the Redis protocol, without a port: each connection is a pair of
-/// connected sockets on the event loop of its client.
+/// The embedded log as an upstream that speaks the Redis protocol, without a port: each connection is a channel without a
+/// socket on the event loop of its client.
 public final class EmbeddedRedis: Sendable {
     private struct State {
         var lastID: UInt64 = 0
         var connections: [UInt64: (connection: EmbeddedConnection, client: EmbeddedClient)] = [:]
         var mailboxes: [ObjectIdentifier: LoopMailbox] = [:]
+        var outboxes: [ObjectIdentifier: NIOLoopBound<LoopOutbox>] = [:]
     }
 
     let store: any StreamStore
@@ -34,31 +34,22 @@ public final class EmbeddedRedis: Sendable {
 
     /// Opens a connection: the channel is the client's end, on `loop`, and reads nothing until it is told to.
     public func connect(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
-        var pair: [Int32] = [-1, -1]
-        let flags = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
-        guard socketpair(AF_UNIX, flags, 0, &pair) == 0 else {
-            return loop.makeFailedFuture(IOError(errnoCode: errno, reason: "socketpair"))
+        loop.submit {
+            let peer = EmbeddedRedisPeer(server: self, client: self.newClient(), outbox: self.outbox(on: loop))
+            let channel = InProcessChannel(eventLoop: loop, peer: peer)
+            peer.open(channel)
+            return channel
         }
-        let (inner, outer) = (pair[0], pair[1])
-        return ClientBootstrap(group: loop)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(
-                        EmbeddedRedisHandler(server: self, client: self.newClient()))
-                }
-            }
-            .withConnectedSocket(inner)
-            .flatMap { served in
-                ClientBootstrap(group: loop)
-                    .channelOption(.autoRead, value: false)
-                    .channelOption(.allowRemoteHalfClosure, value: true)
-                    .withConnectedSocket(outer)
-                    .flatMapErrorThrowing { error in
-                        served.close(promise: nil)
-                        throw error
-                    }
-            }
+    }
+
+    /// The outbox that the connections of this loop share. Asked on the loop.
+    private func outbox(on loop: any EventLoop) -> LoopOutbox {
+        state.withLock { state in
+            if let outbox = state.outboxes[ObjectIdentifier(loop)] { return outbox }
+            let outbox = NIOLoopBound(LoopOutbox(store: store, loop: loop), eventLoop: loop)
+            state.outboxes[ObjectIdentifier(loop)] = outbox
+            return outbox
+        }.value
     }
 
     // MARK: Connections
@@ -72,12 +63,12 @@ public final class EmbeddedRedis: Sendable {
     }
 
     func opened(
-        _ client: EmbeddedClient, _ handler: EmbeddedRedisHandler, _ loop: any EventLoop
+        _ client: EmbeddedClient, _ peer: EmbeddedRedisPeer, _ loop: any EventLoop
     ) -> EmbeddedConnection {
         state.withLock { state in
             let mailbox = state.mailboxes[ObjectIdentifier(loop)] ?? LoopMailbox(loop: loop)
             state.mailboxes[ObjectIdentifier(loop)] = mailbox
-            let connection = EmbeddedConnection(id: client.id, handler: handler, loop: loop, mailbox: mailbox)
+            let connection = EmbeddedConnection(id: client.id, peer: peer, loop: loop, mailbox: mailbox)
             state.connections[client.id] = (connection, client)
             return connection
         }

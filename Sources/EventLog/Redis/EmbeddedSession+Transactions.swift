@@ -117,8 +117,8 @@ extension EmbeddedSession {
     mutating func settle(_ slot: inout Slot, _ answer: EmbeddedAnswer, _ ticket: EmbeddedTicket, now: UInt64) {
         var writer = RedisReplyWriter(version: slot.version)
         switch (slot.state, answer) {
-        case (.request(let request), .store(let outcome)):
-            Self.write(outcome, request, to: &writer, now: now)
+        case (.request(let form), .store(let outcome)):
+            Self.write(outcome, form, to: &writer, now: now)
         case (.request, .unblocked):
             writer.error("UNBLOCKED client unblocked via CLIENT UNBLOCK")
         case (.watch(let keys), .store(let outcome)):
@@ -139,13 +139,13 @@ extension EmbeddedSession {
         slot.state = .ready(writer.take())
     }
 
-    private static func write(
-        _ outcome: StreamOutcome, _ request: RedisRequest, to writer: inout RedisReplyWriter, now: UInt64
+    static func write(
+        _ outcome: StreamOutcome, _ form: RedisRequest.Form, to writer: inout RedisReplyWriter, now: UInt64
     ) {
         switch outcome {
         case .replies(let replies):
             guard let reply = replies.first else { return writer.null() }
-            writer.reply(reply, request.form, now: now)
+            writer.reply(reply, form, now: now)
         case .conditionFailed: writer.nullArray()
         case .unavailable(let reason): writer.error(StreamError.unavailable(reason: reason).message)
         }
@@ -155,7 +155,7 @@ extension EmbeddedSession {
         _ outcome: StreamOutcome, of keys: [[UInt8]], to writer: inout RedisReplyWriter
     ) {
         guard case .replies(let replies) = outcome else {
-            return Self.write(outcome, RedisRequest(.keys(.count)), to: &writer, now: 0)
+            return Self.write(outcome, .plain, to: &writer, now: 0)
         }
         for (key, reply) in zip(keys, replies) {
             guard case .revision(let revision) = reply, !watched.contains(where: { $0.key == key }) else { continue }

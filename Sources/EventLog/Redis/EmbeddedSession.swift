@@ -13,7 +13,7 @@ public struct EmbeddedSession: Sendable {
         /// How its reply comes about.
         enum State {
             case ready([UInt8])
-            case request(RedisRequest)
+            case request(RedisRequest.Form)
             case question
             case watch([[UInt8]])
             case transaction(RunningTransaction)
@@ -95,8 +95,9 @@ public struct EmbeddedSession: Sendable {
 
     /// Effects since the last call, in their order.
     public mutating func takeEffects() -> [EmbeddedEffect] {
-        defer { effects.removeAll(keepingCapacity: true) }
-        return effects
+        var taken: [EmbeddedEffect] = []
+        swap(&taken, &effects)
+        return taken
     }
 
     private var mayRun: Bool { blocking == nil && held == nil && slots.count < Self.slotsMax }
@@ -115,6 +116,15 @@ public struct EmbeddedSession: Sendable {
         guard ticket.slot >= firstSlot, ticket.slot - firstSlot < UInt64(slots.count) else { return }
         let index = Int(ticket.slot - firstSlot)
         if blocking?.slot == ticket.slot { blocking = nil }
+        if index == 0, case .request(let form) = slots[0].state, case .store(let outcome) = answer, !slots[0].isSilent {
+            // Its turn is now: straight into what goes out.
+            writer.version = slots[0].version
+            Self.write(outcome, form, to: &writer, now: now)
+            slots.removeFirst()
+            firstSlot += 1
+            flushSlots()
+            return resume(now: now)
+        }
         var slot = slots[index]
         settle(&slot, answer, ticket, now: now)
         slots[index] = slot
@@ -288,7 +298,7 @@ public struct EmbeddedSession: Sendable {
     ) throws(RedisCommandError) {
         if let request = try RedisRequest.parse(command, subcommand, words, now: now) {
             let unit = StreamUnit([request.command], nowUnixMilliseconds: now)
-            let ticket = append(.request(request))
+            let ticket = append(.request(request.form))
             if let milliseconds = request.blockMilliseconds {
                 blocking = ticket
                 effects.append(.wait(unit, milliseconds: UInt64(milliseconds), ticket))

@@ -14,7 +14,7 @@ final class LoopMailbox: Sendable {
             case close
         }
 
-        var handler: NIOLoopBound<EmbeddedRedisHandler>
+        var peer: NIOLoopBound<EmbeddedRedisPeer>
         var content: Content
     }
 
@@ -42,7 +42,7 @@ final class LoopMailbox: Sendable {
             defer { state = State() }
             return state.letters
         }
-        for letter in letters { letter.handler.value.receive(letter.content) }
-        for letter in letters { letter.handler.value.flush() }
+        for letter in letters { letter.peer.value.receive(letter.content) }
+        for letter in letters { letter.peer.value.flush() }
     }
 }

@@ -105,27 +105,42 @@ enum RedisCommand: String, CaseIterable, Sendable {
 enum RedisCatalog {
     private struct Row: Sendable {
         var command: RedisCommand
+        var name: [UInt8]
         var arity: Int
         var subcommands: [String: Int]
     }
 
-    private static let rows: [String: Row] = Dictionary(
-        uniqueKeysWithValues: RedisCommand.allCases.map {
-            ($0.rawValue, Row(command: $0, arity: $0.facts.arity, subcommands: $0.subcommands))
+    /// By a hash of the name: every command is looked up here, and most names should cost no string.
+    private static let rows: [UInt64: Row] = Dictionary(
+        uniqueKeysWithValues: RedisCommand.allCases.map { command in
+            let name = Array(command.rawValue.utf8)
+            let row = Row(command: command, name: name, arity: command.facts.arity, subcommands: command.subcommands)
+            return (hash(name[...]), row)
         })
+
+    /// FNV-1a of the name in capital letters.
+    private static func hash(_ name: ArraySlice<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in name { hash = (hash ^ UInt64(capital(byte))) &* 0x0000_0100_0000_01b3 }
+        return hash
+    }
+
+    private static func capital(_ byte: UInt8) -> UInt8 { (0x61...0x7A).contains(byte) ? byte & 0xDF : byte }
 
     /// The command, and its subcommand in capital letters if it has any.
     static func find(_ arguments: RedisArguments) throws(RedisCommandError) -> (RedisCommand, subcommand: String) {
-        guard let row = rows[arguments.word(0)] else { throw unknown(arguments) }
-        let name = row.command.lowercased
-        guard fits(arguments.count, row.arity) else { throw .arity(name) }
+        let name = arguments[0]
+        guard let row = rows[hash(name)], row.name.elementsEqual(name.lazy.map(capital)) else {
+            throw unknown(arguments)
+        }
+        guard fits(arguments.count, row.arity) else { throw .arity(row.command.lowercased) }
         guard !row.subcommands.isEmpty, arguments.count > 1 else { return (row.command, "") }
         let subcommand = arguments.word(1)
         guard let arity = row.subcommands[subcommand] else {
             throw RedisCommandError(
                 "ERR unknown subcommand '\(arguments.text(1, prefix: 128))'. Try \(row.command.rawValue) HELP.")
         }
-        guard fits(arguments.count, arity) else { throw .arity("\(name)|\(subcommand.lowercased())") }
+        guard fits(arguments.count, arity) else { throw .arity("\(row.command.lowercased)|\(subcommand.lowercased())") }
         return (row.command, subcommand)
     }
 

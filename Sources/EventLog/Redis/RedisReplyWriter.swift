@@ -13,6 +13,9 @@ struct RedisReplyWriter {
         return bytes
     }
 
+    /// Room for so many more bytes.
+    mutating func reserve(_ count: Int) { bytes.reserveCapacity(bytes.count + count) }
+
     mutating func append(raw: [UInt8]) { bytes.append(contentsOf: raw) }
 
     mutating func simple(_ text: StaticString) {

@@ -30,12 +30,21 @@ public final class DurableLog: StreamStore, Sendable {
     public func submit(
         _ unit: StreamUnit, lane: UInt64, completion: @escaping @Sendable (StreamOutcome) -> Void
     ) {
-        switch queue.offer(.unit(unit, completion), limit: limits.waitingMax) {
+        submit([unit]) { completion($0[0]) }
+    }
+
+    /// Takes units; see `StreamStore`. Those that find the queue full are answered `unavailable` in their turn.
+    public func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void) {
+        let refuse = { @Sendable (error: LogError) in
+            completion(Array(repeating: .unavailable(reason: error.description), count: units.count))
+        }
+        switch queue.offer(.units(units, completion), weight: units.count, limit: limits.waitingMax) {
         case .taken: break
-        case .closed: completion(.unavailable(reason: LogError.closed.description))
+        case .closed: refuse(.closed)
         case .full(let waiting):
-            let reason = LogError.saturated(waiting: waiting, limit: limits.waitingMax).description
-            if queue.offer(.refusedUnit(reason, completion)) == .closed { completion(.unavailable(reason: reason)) }
+            let error = LogError.saturated(waiting: waiting, limit: limits.waitingMax)
+            let refused = WriteJob.refused(error.description, count: units.count, completion)
+            if queue.offer(refused, weight: units.count) == .closed { refuse(error) }
         }
     }
 

@@ -7,8 +7,9 @@ struct LogDatabase: Sendable {
     /// The database file in it.
     var path: String { directory + "/events.sqlite" }
 
-    /// How much of the file each connection keeps in memory.
-    var writerCacheBytes = 16 << 20
+    /// How much of the file the writer keeps in memory: the ends of the trees that it appends to, and all pages of a
+    /// transaction, are less. The system's own cache has the rest.
+    var writerCacheBytes = 6 << 20
     /// The same for a reader.
     var readerCacheBytes = 2 << 20
 

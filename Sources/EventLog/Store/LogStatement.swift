@@ -127,11 +127,13 @@ enum LogStatement: Int, CaseIterable {
             "SELECT kind, hash, row FROM event_index WHERE bucket = ? ORDER BY kind, hash, row LIMIT 1 OFFSET ?"
         case .deleteIndexSlice:
             "DELETE FROM event_index WHERE bucket = ?1 AND (kind, hash, row) < (?2, ?3, ?4)"
-        case .findInIndex: "SELECT row FROM event_index WHERE bucket = ? AND kind = ? AND hash = ? ORDER BY row"
+        case .findInIndex:
+            "SELECT row FROM event_index WHERE bucket = ? AND kind IN (?, ?) AND hash = ? ORDER BY row"
         case .findInTail:
             """
             SELECT row FROM index_tail WHERE position >= ?1 AND
-                CASE ?2 WHEN 1 THEN correlation WHEN 2 THEN trace ELSE type END = ?3
+                ?4 IN (CASE ?2 WHEN 1 THEN correlation WHEN 2 THEN trace ELSE type END,
+                    CASE ?3 WHEN 1 THEN correlation WHEN 2 THEN trace ELSE type END)
             ORDER BY position
             """
         case .bucketsFrom: "SELECT bucket FROM bucket WHERE bucket >= ? ORDER BY bucket"

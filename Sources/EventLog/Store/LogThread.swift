@@ -49,7 +49,9 @@ final class LogThread: Sendable {
 final class WorkQueue<Item: Sendable>: @unchecked Sendable {
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var items: [Item] = []
+    private var items: [(item: Item, weight: Int)] = []
+    /// The sum of their weights.
+    private var weight = 0
     private var waiting = 0
     private var isClosed = false
 
@@ -70,19 +72,20 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    /// Puts an item in, if `admit` agrees to the number of those that wait. False when not, or when closed.
-    func offer(_ item: Item, limit: Int = .max) -> WorkOffer {
+    /// Puts an item in, unless what waits already weighs `limit`: an item counts as `weight` of them.
+    func offer(_ item: Item, weight: Int = 1, limit: Int = .max) -> WorkOffer {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         if isClosed { return .closed }
-        guard items.count < limit else { return .full(items.count) }
-        items.append(item)
+        guard self.weight < limit else { return .full(self.weight) }
+        items.append((item, weight))
+        self.weight += weight
         if waiting > 0 { pthread_cond_signal(condition) }
         return .taken
     }
 
-    /// Takes up to `limit` items, waiting until there is one. An empty list when the time is over; nil when the queue is
-    /// closed and empty.
+    /// Takes items until their weight is `limit`, waiting until there is one. An empty list when the time is over; nil
+    /// when the queue is closed and empty.
     func take(upTo limit: Int, waitingMilliseconds: Int) -> [Item]? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
@@ -100,20 +103,22 @@ final class WorkQueue<Item: Sendable>: @unchecked Sendable {
             waiting -= 1
         }
         if items.isEmpty { return isClosed ? nil : [] }
-        if items.count <= limit {
-            defer { items = [] }
-            return items
+        var taken: [Item] = []
+        var takenWeight = 0
+        for (item, itemWeight) in items where takenWeight < limit {
+            taken.append(item)
+            takenWeight += itemWeight
         }
-        let taken = Array(items.prefix(limit))
-        items.removeFirst(limit)
+        items.removeFirst(taken.count)
+        weight -= takenWeight
         return taken
     }
 
-    /// Items that wait.
+    /// The weight of what waits.
     var count: Int {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
-        return items.count
+        return weight
     }
 
     /// Takes no more items; what waits can still be taken.

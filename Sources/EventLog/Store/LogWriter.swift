@@ -2,10 +2,10 @@ import Database
 
 /// One piece of work for the writer: part of a transaction with whatever else waits.
 enum WriteJob: Sendable {
-    /// A unit of stream commands.
-    case unit(StreamUnit, @Sendable (StreamOutcome) -> Void)
-    /// A unit that found the queue full: answered in its turn, so that the replies of its lane stay in order.
-    case refusedUnit(String, @Sendable (StreamOutcome) -> Void)
+    /// Units of stream commands, answered together.
+    case units([StreamUnit], @Sendable ([StreamOutcome]) -> Void)
+    /// Units that found the queue full: answered in their turn, so that the replies of their lanes stay in order.
+    case refused(String, count: Int, @Sendable ([StreamOutcome]) -> Void)
     /// Anything else. `perform` runs inside the transaction, perhaps more than once, and returns what to call after the
     /// commit; `fail` is called instead when there is none.
     case call(
@@ -22,7 +22,7 @@ final class LogWriter: Sendable {
     private let queue: WorkQueue<WriteJob>
     private let thread: LogThread
 
-    /// The most jobs of one transaction, so that none takes long.
+    /// The most units and other jobs of one transaction, so that none takes long.
     static let batchMax = 2_048
 
     init(
@@ -69,7 +69,7 @@ private final class WriterState {
     private var nextInspection: Int64 = 0
 
     private enum Completion {
-        case unit(StreamOutcome, @Sendable (StreamOutcome) -> Void)
+        case units([StreamOutcome], @Sendable ([StreamOutcome]) -> Void)
         case call(@Sendable () -> Void)
     }
 
@@ -102,42 +102,71 @@ private final class WriterState {
         }
     }
 
+    /// One job, and of units each one, in transactions of their own.
     private func performAlone(_ job: WriteJob) {
-        do throws(SQLiteError) {
-            try transact([job])
-        } catch {
-            abandon()
-            fail([job], LogError(error, path: path))
+        guard case .units(let units, let completion) = job, units.count > 1 else {
+            do throws(SQLiteError) {
+                try transact([job])
+            } catch {
+                abandon()
+                fail([job], LogError(error, path: path))
+            }
+            return
         }
+        var outcomes: [StreamOutcome] = []
+        for unit in units {
+            do throws(SQLiteError) {
+                var outcome = StreamOutcome.conditionFailed
+                try commit { () throws(SQLiteError) in outcome = try perform(unit) }
+                outcomes.append(outcome)
+            } catch {
+                abandon()
+                outcomes.append(.unavailable(reason: LogError(error, path: path).description))
+            }
+        }
+        completion(outcomes)
     }
 
     private func transact(_ batch: [WriteJob]) throws(SQLiteError) {
-        try session.statement(.begin).run()
-        for job in batch {
-            switch job {
-            case .unit(let unit, let completion):
-                try session.removeExpired(now: Int64(clamping: unit.nowUnixMilliseconds))
-                completions.append(.unit(try session.perform(unit), completion))
-            case .refusedUnit(let reason, let completion):
-                completions.append(.unit(.unavailable(reason: reason), completion))
-            case .call(let perform, _):
-                completions.append(.call(try perform(session)))
+        try commit { () throws(SQLiteError) in
+            for job in batch {
+                switch job {
+                case .units(let units, let completion):
+                    var outcomes: [StreamOutcome] = []
+                    outcomes.reserveCapacity(units.count)
+                    for unit in units { outcomes.append(try perform(unit)) }
+                    completions.append(.units(outcomes, completion))
+                case .refused(let reason, let count, let completion):
+                    completions.append(.units(Self.unavailable(reason, count), completion))
+                case .call(let perform, _):
+                    completions.append(.call(try perform(session)))
+                }
             }
-        }
-        try maintainInside()
-        try session.flush()
-        try session.statement(.commit).run()
-        if !session.changedKeys.isEmpty {
-            observers.notify(Array(session.changedKeys))
-            session.changedKeys.removeAll(keepingCapacity: true)
         }
         for completion in completions {
             switch completion {
-            case .unit(let outcome, let call): call(outcome)
+            case .units(let outcomes, let call): call(outcomes)
             case .call(let call): call()
             }
         }
         completions.removeAll(keepingCapacity: true)
+    }
+
+    private func perform(_ unit: StreamUnit) throws(SQLiteError) -> StreamOutcome {
+        try session.removeExpired(now: Int64(clamping: unit.nowUnixMilliseconds))
+        return try session.perform(unit)
+    }
+
+    /// One transaction. When this returns, what `work` did is on disk.
+    private func commit(_ work: () throws(SQLiteError) -> Void) throws(SQLiteError) {
+        try session.statement(.begin).run()
+        try work()
+        try maintainInside()
+        try session.flush()
+        try session.statement(.commit).run()
+        guard !session.changedKeys.isEmpty else { return }
+        observers.notify(Array(session.changedKeys))
+        session.changedKeys.removeAll(keepingCapacity: true)
     }
 
     /// Back to what is on disk.
@@ -153,11 +182,16 @@ private final class WriterState {
     private func fail(_ batch: [WriteJob], _ reason: LogError) {
         for job in batch {
             switch job {
-            case .unit(_, let completion): completion(.unavailable(reason: reason.description))
-            case .refusedUnit(let reason, let completion): completion(.unavailable(reason: reason))
+            case .units(let units, let completion):
+                completion(Self.unavailable(reason.description, units.count))
+            case .refused(let reason, let count, let completion): completion(Self.unavailable(reason, count))
             case .call(_, let fail): fail(reason)
             }
         }
+    }
+
+    private static func unavailable(_ reason: String, _ count: Int) -> [StreamOutcome] {
+        Array(repeating: .unavailable(reason: reason), count: count)
     }
 
     /// Something is due that nobody asked for.

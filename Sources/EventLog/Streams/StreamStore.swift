@@ -38,6 +38,10 @@ public protocol StreamStore: Sendable {
     /// order for one lane. It must not wait.
     func submit(_ unit: StreamUnit, lane: UInt64, completion: @escaping @Sendable (StreamOutcome) -> Void)
 
+    /// Takes units of several lanes at once, in their order, as if each had been submitted. `completion` is called once,
+    /// with their outcomes in the same order, after what all of them say is on disk. It must not wait.
+    func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void)
+
     /// Has `observer` called after every commit with the keys in which a reader that waits may find something new:
     /// entries appended, a group moved, destroyed, or the stream deleted. Called on a thread of the store's, before the
     /// completions of the same commit or after them; it must not wait. There may be several observers.

@@ -17,6 +17,10 @@ private final class PatientStore: StreamStore {
         state.withLock { $0.asked.append((unit, lane, completion)) }
     }
 
+    func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void) {
+        Issue.record("readers that wait ask one by one")
+    }
+
     func observeChanges(_ observer: @escaping @Sendable ([[UInt8]]) -> Void) {}
 
     func append(_ text: String) {

@@ -46,6 +46,20 @@ struct EventLookupTests {
         #expect(try find(.traceID, trace) == ["a 3"])
     }
 
+    @Test("A correlation id that is the trace's id is found by both, and stands in the index once")
+    func sharedID() throws {
+        let trace = String(repeating: "0", count: 31) + "5"
+        for (key, correlation) in [("a", trace), ("b", "other"), ("c", trace)] {
+            try log.perform(
+                StreamAppend.to(key, .automatic, ("traceparent", traceparent(5)), ("correlationid", correlation)),
+                at: 1)
+        }
+        #expect(try log.session.connection.integer("SELECT count(correlation) FROM index_tail") == 1)
+        #expect(try find(.traceID, trace) == ["a 1", "b 1", "c 1"])
+        #expect(try find(.correlationID, trace) == ["a 1", "c 1"])
+        #expect(try find(.correlationID, "other") == ["b 1"])
+    }
+
     @Test("The same is found before, while and after a bucket goes from the tail into the index; an empty one goes")
     func sortingBuckets() throws {
         let count = 1 << Int(LogSession.bucketShift)

@@ -1,18 +1,15 @@
 import NIOCore
 
-/// The embedded end of one connection: bytes to the session, and what the session wants to the log and to the socket.
+/// The embedded end of one connection: bytes to the session, and what the session wants to the log and to the client.
 ///
-/// Reads only while the session takes commands and the client takes replies.
-final class EmbeddedRedisHandler: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = ByteBuffer
-    typealias OutboundOut = ByteBuffer
-
+/// Belongs to the event loop of the client's channel. Takes commands only while the session does and the client takes
+/// replies.
+final class EmbeddedRedisPeer: InProcessPeer {
     private let server: EmbeddedRedis
+    private let outbox: LoopOutbox
     private var session: EmbeddedSession
     private var connection: EmbeddedConnection?
-    private var context: ChannelHandlerContext?
-    private var wantsToRead = false
+    private var channel: InProcessChannel?
     private var hasWritten = false
     /// The client will send no more; the connection ends with the last reply.
     private var inputHasEnded = false
@@ -22,85 +19,54 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
     /// A subscriber that lets so many bytes pile up is let go, as Redis does by its default limit for them.
     private static let unreadBytesMax = 32 << 20
 
-    init(server: EmbeddedRedis, client: EmbeddedClient) {
+    init(server: EmbeddedRedis, client: EmbeddedClient, outbox: LoopOutbox) {
         self.server = server
+        self.outbox = outbox
         session = EmbeddedSession(client: client)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        connection = server.opened(session.client, self, context.eventLoop)
+    /// The client's end exists: the connection begins.
+    func open(_ channel: InProcessChannel) {
+        self.channel = channel
+        connection = server.opened(session.client, self, channel.eventLoop)
     }
 
-    func channelInactive(context: ChannelHandlerContext) {
-        ended()
-        context.fireChannelInactive()
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        ended()
-    }
-
-    private func ended() {
-        context = nil
+    func channelClosed() {
+        channel = nil
         if let blocked { unblock(blocked, .unblocked) }
         blocked = nil
         if let connection { server.closed(connection, subscribedTo: session.subscriptions.removeAll()) }
         connection = nil
     }
 
-    // MARK: Bytes
+    // MARK: From the client
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let bytes = unwrapInboundIn(data)
-        session.receive(bytes.readableBytesView, now: server.clock())
+    var wantsInput: Bool { session.wantsInput }
+
+    func receive(_ bytes: ByteBuffer) {
+        bytes.withUnsafeReadableBytes { session.receive($0, now: server.clock()) }
         perform()
-    }
-
-    func channelReadComplete(context: ChannelHandlerContext) {
         flush()
-        context.fireChannelReadComplete()
     }
 
-    func read(context: ChannelHandlerContext) {
-        if mayRead { context.read() } else { wantsToRead = true }
+    func outputRead() {
+        endIfAnswered()
     }
 
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        readAgain()
-        context.fireChannelWritabilityChanged()
-    }
-
-    private var mayRead: Bool { session.wantsInput && context?.channel.isWritable ?? false }
-
-    private func readAgain() {
-        guard wantsToRead, mayRead, let context else { return }
-        wantsToRead = false
-        context.read()
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if let event = event as? ChannelEvent, event == .inputClosed {
-            inputHasEnded = true
-            // Redis, too, forgets a blocking read whose client has gone.
-            if session.isBlocked { context.close(promise: nil) } else { endIfAnswered() }
-        }
-        context.fireUserInboundEventTriggered(event)
+    func inputEnded() {
+        inputHasEnded = true
+        // Redis, too, forgets a blocking read whose client has gone.
+        if session.isBlocked { channel?.close(promise: nil) } else { endIfAnswered() }
     }
 
     private func endIfAnswered() {
-        guard inputHasEnded, session.isIdle else { return }
-        closeAfterFlush()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        context.close(promise: nil)
+        if inputHasEnded, session.isIdle { channel?.end() }
     }
 
     // MARK: From the log
 
     func receive(_ content: LoopMailbox.Letter.Content) {
-        guard context != nil else { return }
+        guard channel != nil else { return }
         switch content {
         case .answer(let answer, let ticket):
             session.answered(answer, ticket, now: server.clock())
@@ -113,7 +79,7 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
         case .unblock(let answer):
             if let blocked { unblock(blocked, answer) }
         case .close:
-            closeAfterFlush()
+            channel?.end()
             return
         }
         perform()
@@ -121,10 +87,12 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
 
     /// Sends what was written since the last time.
     func flush() {
-        guard hasWritten, let context else { return }
-        hasWritten = false
-        context.flush()
-        readAgain()
+        guard let channel else { return }
+        if hasWritten {
+            hasWritten = false
+            channel.deliver()
+        }
+        channel.peerChanged()
         endIfAnswered()
     }
 
@@ -137,14 +105,13 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
             effects = session.takeEffects()
         }
         write()
-        readAgain()
     }
 
     private func perform(_ effect: EmbeddedEffect) {
         guard let connection else { return }
         switch effect {
         case .submit(let unit, let ticket):
-            server.store.submit(unit, lane: connection.id) { connection.answer(.store($0), ticket) }
+            outbox.submit(unit, for: self, ticket)
         case .wait(let unit, let milliseconds, let ticket):
             wait(unit, milliseconds, ticket, connection)
         case .subscribe(let channel):
@@ -157,7 +124,7 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
             server.named(connection, name)
         case .close:
             write()
-            closeAfterFlush()
+            channel?.end()
         }
     }
 
@@ -171,7 +138,7 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
         let timer =
             milliseconds == 0
             ? nil
-            : context?.eventLoop.scheduleTask(in: .milliseconds(limit)) {
+            : channel?.eventLoop.scheduleTask(in: .milliseconds(limit)) {
                 server.readers.end(reader, with: EmbeddedRedis.foundNothing)
             }
         blocked = (reader, timer)
@@ -183,19 +150,11 @@ final class EmbeddedRedisHandler: ChannelDuplexHandler {
     }
 
     private func write() {
-        guard let context else { return }
+        guard let channel else { return }
         let output = session.takeOutput()
         guard !output.isEmpty else { return }
         hasWritten = true
-        context.write(wrapOutboundOut(context.channel.allocator.buffer(bytes: output)), promise: nil)
-        let unread = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)
-        if let unread, unread > Self.unreadBytesMax { context.close(promise: nil) }
-    }
-
-    /// What was written before is still delivered.
-    private func closeAfterFlush() {
-        guard let context else { return }
-        let channel = context.channel
-        context.writeAndFlush(wrapOutboundOut(ByteBuffer())).whenComplete { _ in channel.close(promise: nil) }
+        channel.send(output)
+        if channel.unreadBytes > Self.unreadBytesMax { channel.close(promise: nil) }
     }
 }
