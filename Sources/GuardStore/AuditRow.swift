@@ -6,7 +6,7 @@ enum AuditRow {
     static let columns = [
         "number", "unix", "key", "parameter", "old", "proposed", "applied", "limited_by", "actor", "shadow", "version",
         "detector", "exemplar", "calls", "calls_per_second", "failure_share", "overdispersion", "log_latency_mean",
-        "log_latency_variance", "slow_share", "deviations", "window_seconds", "slow_quantile",
+        "log_latency_variance", "slow_share", "deviations", "window_seconds", "slow_quantile", "outage_seconds",
     ]
     static let insert =
         "INSERT INTO audit (\(columns.dropFirst().joined(separator: ", "))) "
@@ -24,6 +24,7 @@ enum AuditRow {
             .real(evidence.overdispersion), evidence.logLatencyMean.map { .real($0) } ?? .null,
             .real(evidence.logLatencyVariance), .real(evidence.slowShare), .real(evidence.deviations),
             .real(evidence.windowSeconds), evidence.slowQuantile.map { .real($0) } ?? .null,
+            evidence.outageSeconds.map { .real($0) } ?? .null,
         ]
     }
 
@@ -47,6 +48,7 @@ enum AuditRow {
         evidence.deviations = real(row[20]) ?? 0
         evidence.windowSeconds = real(row[21]) ?? 0
         evidence.slowQuantile = real(row[22])
+        evidence.outageSeconds = real(row[23])
         let change = ThresholdChange(
             unixSeconds: real(row[1]) ?? 0, parameter: parameter, old: real(row[4]) ?? 0, proposed: real(row[5]) ?? 0,
             applied: real(row[6]) ?? 0, limitedBy: limitedBy, actor: actor, evidence: evidence, isShadow: shadow != 0,

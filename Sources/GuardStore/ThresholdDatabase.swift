@@ -7,7 +7,7 @@ import Resilience
 /// Learned state is replaced, sets are kept up to a number per key, the trail is a ring. Belongs to the store's queue.
 struct ThresholdDatabase {
     static let fileName = "thresholds.db"
-    static let format: Int64 = 1
+    static let format: Int64 = 2
 
     /// How much is kept.
     let limits: ThresholdStore.Limits
@@ -49,6 +49,7 @@ struct ThresholdDatabase {
             try connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
             found = try connection.integer("PRAGMA user_version") ?? 0
             if found == 0 { try connection.execute(schema) }
+            if found == 1 { try connection.execute(fromFormat1) }
             // A damaged file shows itself in the first read at the latest.
             _ = try connection.integer("SELECT count(*) FROM (SELECT 1 FROM learned LIMIT 1)")
         } catch {
@@ -73,12 +74,17 @@ struct ThresholdDatabase {
             actor TEXT NOT NULL, shadow INTEGER NOT NULL, version INTEGER NOT NULL, detector TEXT NOT NULL,
             exemplar BLOB, calls REAL NOT NULL, calls_per_second REAL NOT NULL, failure_share REAL NOT NULL,
             overdispersion REAL NOT NULL, log_latency_mean REAL, log_latency_variance REAL NOT NULL,
-            slow_share REAL NOT NULL, deviations REAL NOT NULL, window_seconds REAL NOT NULL, slow_quantile REAL
+            slow_share REAL NOT NULL, deviations REAL NOT NULL, window_seconds REAL NOT NULL, slow_quantile REAL,
+            outage_seconds REAL
         ) STRICT;
         CREATE INDEX audit_of_key ON audit (key, number);
         PRAGMA user_version = \(format);
         COMMIT
         """
+
+    /// Version 1 did not know how long outages last.
+    private static let fromFormat1 =
+        "BEGIN; ALTER TABLE audit ADD COLUMN outage_seconds REAL; PRAGMA user_version = 2; COMMIT"
 
     private static let parameterColumns = BreakerParameter.allCases.map(\.name).joined(separator: " REAL NOT NULL, ")
 

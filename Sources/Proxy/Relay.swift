@@ -103,7 +103,7 @@ final class Relay<Machine: SessionMachine> {
 
     // MARK: Holding back
 
-    /// About once a second.
+    /// About ten times a second.
     func tick(at now: Instant) {
         machine.tick(at: now)
     }

@@ -8,6 +8,9 @@ public final class Worker {
     private let metrics: [ListenerMetrics]
     private var counters: [UInt32: AnyObject] = [:]
     private var sessions: [ObjectIdentifier: any DrainableSession] = [:]
+    private var ticks = 0
+
+    static let ticksPerSecond = 10
     private var outbound: [any OutboundWork] = []
 
     /// A worker for the loop that `lane` belongs to.
@@ -39,11 +42,13 @@ public final class Worker {
         sessions[id] = nil
     }
 
-    /// About once a second: the lane's own work, and a look at what the sessions wait for.
+    /// About ten times a second: a look at what the sessions wait for, since a guard decides as often; and with every
+    /// tenth the lane's own work.
     func tick() {
         let now = SystemClock.now()
         for session in sessions.values { session.tick(at: now) }
-        lane.tick(at: now)
+        ticks += 1
+        if ticks.isMultiple(of: Self.ticksPerSecond) { lane.tick(at: now) }
     }
 
     /// Asks every session to end when nothing is under way.
@@ -99,8 +104,9 @@ public final class WorkerSet: Sendable {
         try await candidate.eventLoop.submit { body(candidate.value, candidate.eventLoop) }.get()
     }
 
-    /// Ticks every lane now and then, until the loops stop.
-    public func startTicking(every interval: TimeAmount) {
+    /// Ticks every worker ten times a second, until the loops stop.
+    public func startTicking() {
+        let interval = TimeAmount.nanoseconds(1_000_000_000 / Int64(Worker.ticksPerSecond))
         for candidate in bound {
             candidate.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
                 candidate.value.tick()

@@ -62,7 +62,7 @@ final class ProxyService: Service {
                     seed: (generator.next(), generator.next(), generator.next(), generator.next())),
                 listeners: profiles)
         }
-        workers.startTicking(every: .seconds(1))
+        workers.startTicking()
         var channels: [any Channel] = []
         for (listener, profile) in zip(configuration.listeners, profiles) {
             channels.append(try await start(listener, profile, group, workers))

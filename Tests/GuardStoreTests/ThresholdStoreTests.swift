@@ -212,7 +212,7 @@ import Testing
         try connection.query("UPDATE learned SET state = x'00' WHERE key = 'bad'")
         #expect(place.store().load().map(\.key) == ["good"])
         #expect(place.told == [.unreadable(1)])
-        try connection.execute("PRAGMA user_version = 2")
+        try connection.execute("PRAGMA user_version = 3")
         let later = place.store()
         #expect(later.load() == [])
         later.record([Self.record("a", 1)])

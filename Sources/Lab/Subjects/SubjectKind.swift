@@ -13,6 +13,7 @@ public enum SubjectKind: String, Sendable, CaseIterable {
     case tachographShadow = "tachograph-shadow"
     case tachographAuto = "tachograph-auto"
     case tachographBulkhead = "tachograph-bulkhead"
+    case tachographTuned = "tachograph-tuned"
 
     /// A fresh one, for one run.
     public func make(seed: UInt64) -> any Subject {
@@ -28,8 +29,16 @@ public enum SubjectKind: String, Sendable, CaseIterable {
         case .tachographShadow: TachographSubject(mode: .shadow, seed: seed)
         case .tachographAuto: TachographSubject(mode: .auto, seed: seed)
         case .tachographBulkhead: TachographSubject(mode: .auto, bulkhead: 4...1_000, seed: seed)
+        case .tachographTuned: TachographSubject(mode: .auto, bounds: Self.slowFloor, seed: seed)
         }
     }
+
+    /// What the hand-tuned resilience4j was told: nothing faster than the objective is slow.
+    private static let slowFloor: ParameterBounds = {
+        var bounds = ParameterBounds()
+        bounds.set(.slowCall, minimum: Double(Evaluation.objectiveNanoseconds) / 1e9, maximum: nil)
+        return bounds
+    }()
 
     /// One of the breakers as they come, with nothing set by hand.
     public var isFixedDefault: Bool {

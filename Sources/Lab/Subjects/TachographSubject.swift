@@ -8,18 +8,24 @@ public struct TachographSubject: Subject {
     private var tally = CallTally()
     private var random: LabRandom
     private var probesTaken = 0
-    private var inFlight = 0
+    /// When the calls under way began, the oldest first.
+    private var begun: [UInt64] = []
+    private var inFlight: Int { begun.count }
+    /// When a limit last turned a call away, for as long as that was lately.
+    private var turnedAwayAt: UInt64?
     /// What the breaker has done to itself.
     public private(set) var parameterChanges = 0
 
     private static let probe = Permit(mark: 1)
+    private static let turnedAwayNanoseconds: UInt64 = 1_000_000_000
 
-    /// A guard as the sidecar makes it for a new key. Nothing is set by hand but the client's timeout.
-    public init(mode: BreakerMode, bulkhead: ClosedRange<Int>? = nil, seed: UInt64) {
+    /// A guard as the sidecar makes it for a new key. Nothing is set by hand but the client's timeout, unless given.
+    public init(mode: BreakerMode, bulkhead: ClosedRange<Int>? = nil, bounds: ParameterBounds? = nil, seed: UInt64) {
         random = LabRandom(seed: seed, stream: "guard")
         guarding = KeyGuard(
             policy: GuardPolicy(
-                mode: mode, timeoutNanoseconds: Evaluation.timeoutNanoseconds, bulkhead: bulkhead),
+                mode: mode, timeoutNanoseconds: Evaluation.timeoutNanoseconds, bounds: bounds ?? ParameterBounds(),
+                bulkhead: bulkhead),
             now: 0, unixSeconds: Self.unixSeconds(0))
     }
 
@@ -29,12 +35,14 @@ public struct TachographSubject: Subject {
     /// Shadow never rejects: what it shows is what calls meet.
     public var stance: Stance {
         switch guarding.admission {
-        case .all: .closed
+        case .all: turnsAway ? .limited : .closed
         case .share: .limited
         case .probes: .halfOpen
         case .none: .open
         }
     }
+
+    private var turnsAway: Bool { turnedAwayAt != nil }
 
     /// A learned threshold is exceeded, or the breaker would be open if it were not in shadow.
     public var isWarning: Bool { guarding.breaker.isDegraded || guarding.breaker.state != .closed }
@@ -42,11 +50,13 @@ public struct TachographSubject: Subject {
     /// Gives the guard what happened since the last beat.
     public mutating func beat(now: UInt64) {
         tally.inFlightPeak = max(tally.inFlightPeak, inFlight)
+        tally.overdue = begun.prefix { now - $0 > guarding.slowCallNanoseconds }.count
         let events = guarding.beat(tally, now: now, unixSeconds: Self.unixSeconds(now), using: &random)
         parameterChanges += events.count { if case .threshold(let change) = $0 { !change.isRefused } else { false } }
         tally = CallTally()
         tally.inFlightPeak = inFlight
         probesTaken = 0
+        if let turnedAwayAt, now - turnedAwayAt > Self.turnedAwayNanoseconds { self.turnedAwayAt = nil }
     }
 
     /// Follows the admission that was published last.
@@ -63,8 +73,11 @@ public struct TachographSubject: Subject {
             tally.probesBegun += 1
             permit = Self.probe
         }
-        if let limit = guarding.bulkheadLimit, inFlight >= limit { return reject() }
-        inFlight += 1
+        if let limit = guarding.bulkheadLimit, inFlight >= limit {
+            turnedAwayAt = now
+            return reject()
+        }
+        begun.append(now)
         tally.inFlightPeak = max(tally.inFlightPeak, inFlight)
         return permit
     }
@@ -76,7 +89,7 @@ public struct TachographSubject: Subject {
 
     /// Counts what came of a call.
     public mutating func ended(_ call: EndedCall, now: UInt64) {
-        inFlight -= 1
+        if let position = begun.firstIndex(of: call.began) { begun.remove(at: position) }
         let isSlow = !call.hasFailed && call.latencyNanoseconds > guarding.slowCallNanoseconds
         let logarithm = log(max(Double(call.latencyNanoseconds) / 1e9, 1e-6))
         tally.calls += 1

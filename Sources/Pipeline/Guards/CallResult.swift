@@ -31,6 +31,8 @@ struct GuardTicket: Sendable {
         static let upstreamProbe = Flags(rawValue: 4)
         /// The call took a place in its destination's or its client's limit.
         static let limited = Flags(rawValue: 8)
+        /// The call has taken longer than is usual already, and its destination's guard knows.
+        static let overdue = Flags(rawValue: 16)
     }
 
     /// Nobody watches the call.

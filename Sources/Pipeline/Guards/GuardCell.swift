@@ -136,16 +136,18 @@ public final class GuardCell: Sendable {
     public func collect() -> CallTally {
         let lanes = tallies.withLock { $0 }
         var sum = CallTally()
-        var inFlight: Int64 = 0
+        var (inFlight, overdue): (Int64, Int64) = (0, 0)
         lastTotals.withLock { last in
             for (number, lane) in lanes.enumerated() {
                 inFlight += lane.inFlight
+                overdue += lane.overdue
                 guard let totals = lane.read() else { continue }
                 sum.add(totals, since: last[number])
                 last[number] = totals
             }
         }
         sum.inFlightPeak = Int(clamping: max(0, inFlight))
+        sum.overdue = Int(clamping: max(0, overdue))
         return sum
     }
 

@@ -29,6 +29,7 @@ final class GuardTally: Sendable {
         static let deliveries = 18
         static let queueTimes = 19
         static let queueLogSum = 20
+        static let overdue = 21
         static let count = 24
     }
 
@@ -59,6 +60,10 @@ final class GuardTally: Sendable {
     /// A call is over, whatever came of it.
     @inline(__always)
     func ended() { add(UInt64.max, Place.inFlight) }
+
+    /// A call that is under way has become slow, or has ended after it had.
+    func becameOverdue() { add(1, Place.overdue) }
+    func endedOverdue() { add(UInt64.max, Place.overdue) }
 
     /// A call was let through as a probe.
     func beganProbe() { add(1, Place.probesBegun) }
@@ -158,6 +163,9 @@ final class GuardTally: Sendable {
 
     /// Calls under way on this lane; the sum over the lanes is what counts.
     var inFlight: Int64 { Int64(bitPattern: load(Place.inFlight)) }
+
+    /// Those of them that are slow already.
+    var overdue: Int64 { Int64(bitPattern: load(Place.overdue)) }
 
     private func load(_ place: Int) -> UInt64 { cells[place].load(ordering: .acquiring) }
 }

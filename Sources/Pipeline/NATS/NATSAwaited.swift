@@ -61,6 +61,15 @@ struct NATSAwaited {
         return tickets
     }
 
+    /// Shows the tickets of what waits, the oldest first, as long as `isLate` says so.
+    mutating func noteLate(_ isLate: (_ since: UInt64, inout GuardTicket) -> Bool) {
+        for reply in order {
+            guard var question = waiting[reply], question.ticket.route != nil else { continue }
+            guard isLate(question.since, &question.ticket) else { return }
+            waiting[reply] = question
+        }
+    }
+
     /// What has waited since before `limit` on the monotonic clock.
     mutating func expire(since limit: UInt64) -> [Question] {
         var expired: [Question] = []

@@ -104,5 +104,9 @@ extension NATSSession {
         for ticket in awaited.takeTickets(since: now.monotonicNanoseconds - limit) {
             lane.completed(ticket, .failed(.timeout), latency: limit, listener)
         }
+        let lane = lane
+        awaited.noteLate { since, ticket in
+            lane.noteOverdue(&ticket, after: now.monotonicNanoseconds > since ? now.monotonicNanoseconds - since : 0)
+        }
     }
 }

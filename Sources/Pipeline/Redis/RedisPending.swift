@@ -44,6 +44,8 @@ struct PendingReplies {
 
     /// Entries at the front that were found to be overdue.
     private(set) var examined = 0
+    /// Entries at the front that have taken longer than usual, or that nobody watches; at least those.
+    private var late = 0
 
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
@@ -59,6 +61,7 @@ struct PendingReplies {
     mutating func popFirst() -> (entry: Entry, operation: OpenOperation?)? {
         guard let entry = entries.popFirst() else { return nil }
         if examined > 0 { examined -= 1 }
+        if late > 0 { late -= 1 }
         return (entry, entry.hasOperation ? operations.popFirst() : nil)
     }
 
@@ -67,6 +70,7 @@ struct PendingReplies {
         guard entries.first?.expectation == .local else { return nil }
         entries.removeFirst()
         if examined > 0 { examined -= 1 }
+        if late > 0 { late -= 1 }
         return answers.popFirst()
     }
 
@@ -86,6 +90,25 @@ struct PendingReplies {
         entries[entries.startIndex + examined].ticket = .none
         examined += 1
     }
+
+    /// Shows the tickets of further entries that wait, in their order, as long as `isLate` says so; a bounded number at a
+    /// time. An entry that nobody watches is passed over.
+    mutating func noteLate(_ isLate: (Entry, inout GuardTicket) -> Bool) {
+        late = max(late, examined)
+        for _ in 0..<Self.lateAtOnceMax where late < entries.count {
+            let index = entries.startIndex + late
+            if entries[index].ticket.route != nil {
+                var ticket = entries[index].ticket
+                guard isLate(entries[index], &ticket) else { return }
+                entries[index].ticket = ticket
+            } else if entries[index].mayWait {
+                return
+            }
+            late += 1
+        }
+    }
+
+    private static let lateAtOnceMax = 1_024
 
     /// Takes the tickets off all entries.
     mutating func takeTickets() -> [GuardTicket] {
@@ -107,7 +130,7 @@ struct PendingReplies {
             entries = []
             operations = []
             answers = []
-            examined = 0
+            (examined, late) = (0, 0)
         }
         return Array(operations)
     }

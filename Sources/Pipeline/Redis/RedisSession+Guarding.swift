@@ -275,6 +275,19 @@ extension RedisSession {
         for ticket in tickets { lane.completed(ticket, .unknown, latency: nil, listener) }
     }
 
+    /// Tells the guards of calls that have become slow while they are under way.
+    mutating func noteLate(at now: Instant) {
+        guard lane.isGuarding, !pending.isEmpty else { return }
+        let (lane, unblockedAt) = (lane, guarding.unblockedAt)
+        pending.noteLate { entry, ticket in
+            // Whatever stands behind a command that waits has not begun.
+            guard !entry.mayWait else { return false }
+            var waited = now.nanoseconds(since: entry.startedAt)
+            if let unblockedAt { waited = min(waited, now.nanoseconds(since: unblockedAt)) }
+            return lane.noteOverdue(&ticket, after: waited)
+        }
+    }
+
     /// Finds the calls whose replies are overdue. They count once, as timeouts; the replies may still come.
     mutating func countOverdue(at now: Instant) {
         guard lane.isGuarding else { return }

@@ -196,6 +196,7 @@ public struct RedisSession: SessionMachine {
     /// Looks for replies that are overdue.
     public mutating func tick(at now: Instant) {
         countOverdue(at: now)
+        noteLate(at: now)
     }
 
     /// What waits for a reply has failed, as far as the guards are concerned.

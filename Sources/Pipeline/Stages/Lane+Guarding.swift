@@ -137,6 +137,19 @@ extension Lane {
     /// The guard of a route, for those who wait for a place with it.
     func cell(of route: RouteID) -> GuardCell? { routes.routes[route.index].guarding?.cell }
 
+    /// A call that is under way has taken so long: if that is slow, its destination's guard knows from now on, and until
+    /// `completed`. False while it is not, or where nobody is to know.
+    func noteOverdue(_ ticket: inout GuardTicket, after nanoseconds: UInt64) -> Bool {
+        guard let route = ticket.route, let own = routes.routes[route.index].guarding,
+            nanoseconds > own.cell.slowNanoseconds
+        else { return false }
+        if !ticket.flags.contains(.overdue) {
+            ticket.flags.insert(.overdue)
+            own.tally.becameOverdue()
+        }
+        return true
+    }
+
     /// Counts what came of a call. `latency` is nil where it says nothing of the broker, as with reads that wait for
     /// messages.
     @inline(__always)
@@ -144,6 +157,7 @@ extension Lane {
         guard ticket.flags.contains(.upstream) else { return }
         if let route = ticket.route, let own = routes.routes[route.index].guarding {
             if ticket.flags.contains(.limited) { own.cell.leavePlace() }
+            if ticket.flags.contains(.overdue) { own.tally.endedOverdue() }
             own.finish(result, latency: latency, isProbe: ticket.flags.contains(.probe))
         }
         // What one destination or one kind of command suffers from says nothing of the others, nor does its latency.

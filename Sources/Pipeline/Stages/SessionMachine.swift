@@ -16,7 +16,7 @@ public protocol SessionMachine: SendableMetatype {
     mutating func upstreamFinished(at now: Instant) -> SessionOutput
     /// Both connections are gone: whatever is still open ends now.
     mutating func closed(at now: Instant)
-    /// About once a second: what has waited too long for its reply is noticed now.
+    /// About ten times a second: what has waited too long for its reply is noticed now.
     mutating func tick(at now: Instant)
     /// The upstream has gone while the client was still there: what waits for a reply will get none.
     mutating func upstreamLost(at now: Instant)

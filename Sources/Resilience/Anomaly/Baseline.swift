@@ -202,7 +202,9 @@ public struct CallSecond: Sendable, Hashable {
     public var logSquares: Double
 
     /// The sums of a second.
-    public init(calls: Double, failures: Double, slow: Double, logSum: Double, logSquares: Double) {
+    public init(
+        calls: Double = 0, failures: Double = 0, slow: Double = 0, logSum: Double = 0, logSquares: Double = 0
+    ) {
         self.calls = calls
         self.failures = failures
         self.slow = slow

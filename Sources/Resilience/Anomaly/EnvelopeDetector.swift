@@ -27,8 +27,8 @@ public struct EnvelopeDetector: Sendable, Hashable {
     private var lastSeconds = -Double.infinity
     private let resolution: Double
 
-    private var day = SeasonalProfile.day
-    private var week = SeasonalProfile.week
+    private var day = SeasonalProfile(.day)
+    private var week = SeasonalProfile(.week)
     private var fast = MovingAverage(halfLife: 8)
     private var slow = MovingAverage(halfLife: 100)
     private var misfit = MovingAverage(halfLife: 72)
@@ -94,10 +94,10 @@ private struct MagnitudeLevel: Sendable, Hashable {
     private(set) var average = MovingAverage(halfLife: 36)
     private(set) var envelope = Envelope()
 
-    init() { waiting.reserveCapacity(Self.unitSamples) }
-
     mutating func excess(_ value: Double, resolution: Double) -> Double {
         guard unit == 0 else { return level(value, resolution) }
+        // As many as are needed, and no more room than that.
+        if waiting.isEmpty { waiting.reserveCapacity(Self.unitSamples) }
         waiting.append(value)
         guard waiting.count == Self.unitSamples else { return 0 }
         let sorted = waiting.map { abs($0) }.sorted()
@@ -129,6 +129,7 @@ extension MagnitudeLevel {
         let count: UInt8 = try reader.read()
         guard count < Self.unitSamples else { throw .value }
         waiting = []
+        if count > 0 { waiting.reserveCapacity(Self.unitSamples) }
         for _ in 0..<count { waiting.append(try reader.readFinite()) }
         unit = try reader.read(in: 0...EnvelopeDetector.magnitudeMax * 2)
         try average.read(from: &reader)
@@ -138,7 +139,7 @@ extension MagnitudeLevel {
 
 extension EnvelopeDetector: StateCodable {
     /// Number of the byte format; another one is not read.
-    private static let stateFormat: UInt64 = 0xB0001
+    private static let stateFormat: UInt64 = 0xB0002
 
     /// All that was learned, at most 3 KiB; `init(state:)` goes on bit by bit the same.
     public var state: [UInt8] { stateBytes(format: Self.stateFormat) }

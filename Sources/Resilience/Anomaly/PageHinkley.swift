@@ -1,4 +1,5 @@
-/// The Page–Hinkley test: whether the mean of a series has risen, as a running sum of what exceeds the running mean.
+/// The Page–Hinkley test: whether the mean of a series has risen, as a running sum of what exceeds the running mean, over
+/// the least that this sum has been.
 ///
 /// The series is standardised, so that one `tolerance` (0.5) and one `threshold` (10) fit all. On white noise an alarm
 /// comes about every 140,000 values by chance (Siegmund's approximation of CUSUM run lengths).
@@ -11,8 +12,8 @@ public struct PageHinkley: Sendable, Hashable {
     /// The mean of the values so far.
     public private(set) var mean = 0.0
     private var count: UInt32 = 0
-    private var sum = 0.0
-    private var minimum = 0.0
+    /// The sum over its minimum: it begins anew at zero instead of sinking without end.
+    private var height = 0.0
 
     /// A test that has seen nothing.
     public init() {}
@@ -21,9 +22,8 @@ public struct PageHinkley: Sendable, Hashable {
     public mutating func hasRisen(_ value: Double) -> Bool {
         if count < .max { count += 1 }
         mean += (value - mean) / Double(count)
-        sum += value - mean - Self.tolerance
-        minimum = min(minimum, sum)
-        return sum - minimum > Self.threshold
+        height = max(0, height + value - mean - Self.tolerance)
+        return height > Self.threshold
     }
 }
 

@@ -2,8 +2,8 @@
 /// beyond the 98 % quantile (SPOT: Siffer et al., KDD 2017, "Anomaly Detection in Streams with Extreme Value Theory").
 ///
 /// Works on the logarithm of latency relative to the destination's own mean, so that a slow drift of the whole level
-/// needs no new calibration (the paper's DSPOT). The values are kept as a histogram of fixed size whose counts are
-/// halved when they grow large, so that old ones fade; the fit is by moments.
+/// needs no new calibration (the paper's DSPOT). The values are kept as a histogram of fixed size and 16-bit counts, which
+/// are halved when one of them is full, so that old ones fade; the fit is by moments.
 public struct PeaksOverThreshold: Sendable, Hashable {
     /// Values before there is a fit.
     public static let calibrationCount = 1000.0
@@ -11,34 +11,33 @@ public struct PeaksOverThreshold: Sendable, Hashable {
     public static let risk = 1e-3
 
     private static let peakShare = 0.02
-    private static let countMax = 200_000.0
     /// Eight bins for each doubling, from a quarter of the mean to a thousandfold.
     private static let binWidth = 0.693147180559945 / 8
     private static let lowest = -2 * 0.693147180559945
     private static let binCount = 96
+    /// So that what is older than about a hundred thousand values fades.
+    private static let binMax: UInt16 = 24_000
     private static let shapeRange = -0.5...0.5
 
-    private var counts: [Float] = Array(repeating: 0, count: binCount)
+    private var counts: [UInt16] = Array(repeating: 0, count: binCount)
     /// Values that the fit rests on; old ones count less.
-    public private(set) var count = 0.0
+    public var count: Double { counts.reduce(0) { $0 + Double($1) } }
 
     /// No value yet.
     public init() {}
 
-    /// Learns that `calls` calls took so long, as the natural logarithm of latency over the usual latency. What lies
-    /// beyond the present quantile is an anomaly and is not learned.
-    public mutating func learn(logRatio: Double, calls: Double, present: Double?) {
-        guard calls > 0, calls.isFinite, logRatio.isFinite, logRatio <= present ?? .infinity else { return }
-        let bin = ((logRatio - Self.lowest) / Self.binWidth).clamped(to: 0...Double(Self.binCount - 1))
-        counts[Int(bin)] += Float(calls)
-        count += calls
-        guard count > Self.countMax else { return }
-        for index in counts.indices { counts[index] /= 2 }
-        count /= 2
+    /// Learns that a call took so long, as the natural logarithm of latency over the usual latency. What lies beyond the
+    /// present quantile is an anomaly and is not learned.
+    public mutating func learn(logRatio: Double, present: Double?) {
+        guard logRatio.isFinite, logRatio <= present ?? .infinity else { return }
+        let bin = Int(((logRatio - Self.lowest) / Self.binWidth).clamped(to: 0...Double(Self.binCount - 1)))
+        if counts[bin] >= Self.binMax { for index in counts.indices { counts[index] /= 2 } }
+        counts[bin] += 1
     }
 
     /// The log ratio that only `risk` of the calls exceed; nil before the calibration is complete.
     public var quantile: Double? {
+        let count = count
         guard count >= Self.calibrationCount else { return nil }
         var beyond = 0.0
         var first = Self.binCount
@@ -73,20 +72,14 @@ public struct PeaksOverThreshold: Sendable, Hashable {
 extension PeaksOverThreshold {
     /// Forgets all but the given share of its evidence.
     mutating func fade(to share: Double) {
-        for index in counts.indices { counts[index] *= Float(share) }
-        count *= share
+        for index in counts.indices { counts[index] = UInt16(Double(counts[index]) * share.clamped(to: 0...1)) }
     }
 
     func write(to writer: inout StateWriter) {
-        writer.write(count)
         for bin in counts { writer.write(bin) }
     }
 
     mutating func read(from reader: inout StateReader) throws(StateError) {
-        count = try reader.read(in: 0...Self.countMax)
-        for index in counts.indices {
-            counts[index] = try reader.readFloat()
-            guard counts[index] >= 0 else { throw .value }
-        }
+        for index in counts.indices { counts[index] = try reader.read() }
     }
 }

@@ -2,7 +2,8 @@
 ///
 /// Bins of equal length hold a mean and, where the band is not a line, a mean absolute deviation. A bin is learned
 /// once per visit, when it is left, from the mean of that visit: a long visit is no better evidence than a short one.
-/// Bins are 32-bit, since a stream needs hundreds of them and a seasonal mean is never exact.
+/// Means are 32-bit, deviations 16-bit and visits are counted to 15, since a stream needs hundreds of bins, a seasonal mean
+/// is never exact, and after 14 visits all weigh the same.
 struct SeasonalProfile: Sendable, Hashable {
     /// How much a visit counts once the bin is known well.
     private static let visitWeight = 0.07
@@ -10,49 +11,52 @@ struct SeasonalProfile: Sendable, Hashable {
     /// series in the last bit, which would be a full alarm on a range of zero.
     private static let rounding = 1e-6
 
-    let periodSeconds: Double
-    /// Where the first bin begins, in seconds after the beginning of 1970.
-    private let offsetSeconds: Double
-    /// Half the width of the band, in mean absolute deviations.
-    private let deviations: Float
+    /// What repeats itself.
+    enum Period: Sendable, Hashable {
+        /// 72 bins of twenty minutes; the band is a line.
+        case day
+        /// 168 hours; the band is half a mean absolute deviation wide to each side.
+        case week
 
-    private(set) var means: [Float]
-    /// Empty where the band is a line.
-    private(set) var spreads: [Float]
-    private(set) var visits: [UInt16]
-    private(set) var current: Int?
-    private(set) var sum = 0.0
-    private(set) var sumCount: UInt32 = 0
-
-    /// A profile that knows nothing yet.
-    init(periodSeconds: Double, offsetSeconds: Double, bins: Int, deviations: Float) {
-        self.periodSeconds = periodSeconds
-        self.offsetSeconds = offsetSeconds
-        self.deviations = deviations
-        means = Array(repeating: 0, count: bins)
-        spreads = Array(repeating: 0, count: deviations > 0 ? bins : 0)
-        visits = Array(repeating: 0, count: bins)
+        var seconds: Double { self == .day ? 86_400 : 604_800 }
+        /// Where the first bin begins: 1970-01-01 was a Thursday, the fourth day of the week.
+        var offsetSeconds: Double { self == .day ? 0 : 3 * 86_400 }
+        var bins: Int { self == .day ? 72 : 168 }
+        /// Half the width of the band, in mean absolute deviations.
+        var deviations: Double { self == .day ? 0 : 0.5 }
     }
 
-    /// 72 bins of twenty minutes; the band is a line.
-    static let day = SeasonalProfile(periodSeconds: 86_400, offsetSeconds: 0, bins: 72, deviations: 0)
-    /// 168 hours; 1970-01-01 was a Thursday, the fourth day of the week.
-    static let week = SeasonalProfile(periodSeconds: 604_800, offsetSeconds: 3 * 86_400, bins: 168, deviations: 0.5)
+    private let period: Period
+    private(set) var means: [Float]
+    /// Empty where the band is a line.
+    private(set) var spreads: [ShortFloat]
+    private(set) var visits: SmallCounts
+    private var current: Int16 = -1
+    private(set) var sumCount: UInt32 = 0
+    private(set) var sum = 0.0
+
+    /// A profile that knows nothing yet.
+    init(_ period: Period) {
+        self.period = period
+        means = Array(repeating: 0, count: period.bins)
+        spreads = Array(repeating: ShortFloat(0), count: period.deviations > 0 ? period.bins : 0)
+        visits = SmallCounts(count: period.bins)
+    }
 
     /// Takes the value at a time and returns its signed distance from the band of its bin and the two neighbours; nil
     /// while none of the three is known. The value itself is not part of what it is compared with.
     mutating func distance(_ value: Double, atUnixSeconds seconds: Double) -> Double? {
         let bin = bin(atUnixSeconds: seconds)
-        if let current, current != bin, sumCount > 0 { learn(current) }
-        current = bin
+        if current >= 0, Int(current) != bin, sumCount > 0 { learn(Int(current)) }
+        current = Int16(bin)
         sum += value
         sumCount &+= 1
         return distance(value, around: bin)
     }
 
     private func bin(atUnixSeconds seconds: Double) -> Int {
-        let phase = (seconds + offsetSeconds).truncatingRemainder(dividingBy: periodSeconds)
-        let bin = Int((phase < 0 ? phase + periodSeconds : phase) * Double(means.count) / periodSeconds)
+        let phase = (seconds + period.offsetSeconds).truncatingRemainder(dividingBy: period.seconds)
+        let bin = Int((phase < 0 ? phase + period.seconds : phase) * Double(means.count) / period.seconds)
         return min(bin, means.count - 1)
     }
 
@@ -61,12 +65,12 @@ struct SeasonalProfile: Sendable, Hashable {
         let known = Double(visits[bin])
         if visits[bin] > 0, !spreads.isEmpty {
             let weight = max(Self.visitWeight, 1 / known)
-            let spread = Double(spreads[bin])
-            spreads[bin] = Self.narrow(spread + weight * (abs(visit - Double(means[bin])) - spread))
+            let spread = Double(spreads[bin].value)
+            spreads[bin] = ShortFloat(Self.narrow(spread + weight * (abs(visit - Double(means[bin])) - spread)))
         }
         let mean = Double(means[bin])
         means[bin] = Self.narrow(mean + max(Self.visitWeight, 1 / (known + 1)) * (visit - mean))
-        if visits[bin] < .max { visits[bin] += 1 }
+        visits[bin] += 1
         sum = 0
         sumCount = 0
     }
@@ -77,7 +81,7 @@ struct SeasonalProfile: Sendable, Hashable {
             let neighbour = (bin + step + means.count) % means.count
             guard visits[neighbour] > 0 else { continue }
             let mean = Double(means[neighbour])
-            let half = spreads.isEmpty ? 0 : Double(deviations) * Double(spreads[neighbour])
+            let half = spreads.isEmpty ? 0 : period.deviations * Double(spreads[neighbour].value)
             low = min(low, mean - half)
             high = max(high, mean + half)
         }
@@ -95,9 +99,9 @@ struct SeasonalProfile: Sendable, Hashable {
 extension SeasonalProfile {
     func write(to writer: inout StateWriter) {
         for mean in means { writer.write(mean) }
-        for spread in spreads { writer.write(spread) }
-        for count in visits { writer.write(count) }
-        writer.write(Int32(current ?? -1))
+        for spread in spreads { writer.write(spread.bits) }
+        for byte in visits.bytes { writer.write(byte) }
+        writer.write(current)
         writer.write(sum)
         writer.write(sumCount)
     }
@@ -105,11 +109,13 @@ extension SeasonalProfile {
     /// Takes what was learned; period and bins stay those of the receiver.
     mutating func read(from reader: inout StateReader) throws(StateError) {
         for index in means.indices { means[index] = try reader.readFloat() }
-        for index in spreads.indices { spreads[index] = try reader.readFloat() }
-        for index in visits.indices { visits[index] = try reader.read() }
-        let bin: Int32 = try reader.read()
-        guard bin < means.count else { throw .value }
-        current = bin < 0 ? nil : Int(bin)
+        for index in spreads.indices {
+            spreads[index] = ShortFloat(bits: try reader.read())
+            guard spreads[index].value.isFinite else { throw .value }
+        }
+        try visits.read(from: &reader)
+        current = try reader.read()
+        guard current < means.count else { throw .value }
         sum = try reader.readFinite()
         sumCount = try reader.read()
     }

@@ -14,6 +14,8 @@ public struct BreakerMachine: Sendable {
     public private(set) var override: BreakerOverride?
     /// A learned threshold is exceeded, but opening would cost more calls than it saves.
     public private(set) var isDegraded = false
+    /// In the last beat it would have opened because calls were slow, but was told that a smaller load is tried first.
+    public private(set) var wantsRelief = false
     /// Calls that an acting breaker would have rejected; in shadow only.
     public private(set) var wouldHaveRejected = 0
 
@@ -39,8 +41,9 @@ public struct BreakerMachine: Sendable {
     private var lastBeat: UInt64?
     private var now: UInt64 { lastBeat ?? 0 }
 
-    /// The longest open time that growth leads to.
+    /// The longest open time that growth leads to, with fixed parameters.
     static let openSecondsMax = 8.0
+    private static let beatSeconds = 0.1
     private static let second = 1e9
     private static let quietAfterCloseNanoseconds: UInt64 = 2_000_000_000
     private static let persistSeconds = 3
@@ -86,16 +89,18 @@ public struct BreakerMachine: Sendable {
 
     // MARK: Inputs
 
-    /// What happened since the last beat. At most one transition.
+    /// What happened since the last beat. At most one transition. With `canRelieve`, slowness makes it ask for a smaller
+    /// load (`wantsRelief`) where it would have opened.
     public mutating func beat(
-        _ tally: CallTally, now: UInt64, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, now: UInt64, canRelieve: Bool = false, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         let previous = lastBeat ?? now
         lastBeat = max(now, previous)
+        wantsRelief = false
         guard mode != .off, override == nil else { return nil }
         offered.add(tally.calls + tally.rejectedByUs, seconds: Double(self.now &- previous) / Self.second)
         switch state {
-        case .closed: return beatClosed(tally, since: previous, using: &random)
+        case .closed: return beatClosed(tally, since: previous, canRelieve: canRelieve, using: &random)
         case .open: return beatOpen(tally)
         case .halfOpen: return beatHalfOpen(tally, using: &random)
         }
@@ -116,15 +121,15 @@ public struct BreakerMachine: Sendable {
     // MARK: Closed
 
     private mutating func beatClosed(
-        _ tally: CallTally, since previous: UInt64, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, since previous: UInt64, canRelieve: Bool, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         window.add(tally, now: now)
         if !rules.isFixed {
             evidence.add(tally, previousBeat: previous)
-            // Silence is no evidence: only a bad call makes up for the time that it takes.
-            if tally.bad > 0, evidence.isConclusive(now: now) {
-                let sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
-                if rules.limits.permits(sum) { return open(.burst, sum, isNew: true, using: &random) }
+            if let sum = conclusion(tally) {
+                guard canRelieve, sum.slow > sum.failures else { return open(.burst, sum, isNew: true, using: &random) }
+                evidence = FaultEvidence(now: now)
+                wantsRelief = true
             }
         }
         var isQuiet = false
@@ -146,8 +151,22 @@ public struct BreakerMachine: Sendable {
             return nil
         case .trip(let reason, let sum):
             guard reason == .burst || reason == .consecutive || persists() else { return nil }
+            guard !canRelieve || sum.slow <= sum.failures else {
+                (wantsRelief, isDegraded) = (true, true)
+                return nil
+            }
             return open(reason, sum, isNew: true, using: &random)
         }
+    }
+
+    /// The calls that prove a fault; nil while nothing does. Without calls under way silence is no evidence: only a bad
+    /// call makes up for the time that it takes.
+    private func conclusion(_ tally: CallTally) -> CallWindow.Sum? {
+        guard tally.bad > 0 || tally.overdue > 0, evidence.isConclusive(now: now) else { return nil }
+        var sum = window.sum(seconds: Double(now &- evidence.since) / Self.second)
+        sum.calls += tally.overdue
+        sum.slow += tally.overdue
+        return rules.limits.permits(sum) ? sum : nil
     }
 
     /// A window over its threshold counts when it still is in the third second.
@@ -178,7 +197,8 @@ public struct BreakerMachine: Sendable {
         }
         if !rules.isFixed {
             openSeconds = OutageClock.openSeconds(
-                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond
+                outageSeconds: Double(now &- faultSince) / Self.second, callsPerSecond: offered.callsPerSecond,
+                longest: parameters.openSeconds
             ).clamped(to: rules.limits.openSeconds)
         }
         let jitter = Double.random(in: 0.8...1.2, using: &random)
@@ -201,18 +221,23 @@ public struct BreakerMachine: Sendable {
         if mode == .shadow { wouldHaveRejected += tally.calls }
         guard now >= openUntil else { return nil }
         state = .halfOpen
-        round = ProbeRound(wanted: parameters.halfOpenProbes, isFixed: rules.isFixed)
+        round = ProbeRound(
+            wanted: parameters.halfOpenProbes, isFixed: rules.isFixed,
+            growth: ProbeRound.growth(
+                rampSeconds: parameters.rampSeconds, offeredCalls: offeredPerBeat, beatSeconds: Self.beatSeconds))
         return BreakerTransition(
             from: .open, to: .halfOpen, reason: .openTimeOver, calls: 0, failures: 0, slow: 0)
     }
 
     // MARK: Half-open
 
+    private var offeredPerBeat: Double { offered.callsPerSecond * Self.beatSeconds }
+
     private mutating func beatHalfOpen(
         _ tally: CallTally, using random: inout some RandomNumberGenerator
     ) -> BreakerTransition? {
         let seen = mode == .shadow ? shadowProbes(tally) : tally
-        switch round.beat(seen, offeredCalls: offered.callsPerSecond / 10, now: now) {
+        switch round.beat(seen, offeredCalls: offeredPerBeat, now: now) {
         case .goesOn:
             return nil
         case .failed:

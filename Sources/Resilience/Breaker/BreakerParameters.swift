@@ -10,23 +10,26 @@ public struct BreakerParameters: Sendable, Hashable {
     public var slowCallNanoseconds: UInt64
     /// Share of slow calls in the window that opens, 0 to 1.
     public var slowCallRate: Double
-    /// Time from opening to the first probe.
+    /// Time from opening to a probe: with fixed parameters the first time; where the breaker adapts, the longest that it
+    /// grows to with the length of the outage (`OutageClock`).
     public var openSeconds: Double
-    /// Calls of a half-open round, and how many of them may be in flight.
+    /// Good calls that a half-open round needs; with fixed parameters, also how many of them may be in flight.
     public var halfOpenProbes: Int
-    /// Time from closing until all calls are admitted.
+    /// Time from the first good calls until all are admitted: with fixed parameters after closing, where the breaker
+    /// adapts before.
     public var rampSeconds: Double
 
-    /// The values that act before anything is learned; a slow call is one that would time out.
-    public init(timeoutNanoseconds: UInt64) {
+    /// The values that act before anything is learned; a slow call is one that would time out. What `adapts` grows into
+    /// its open time and out of its ramp.
+    public init(timeoutNanoseconds: UInt64, adapts: Bool = false) {
         windowSeconds = 20
         minimumCalls = 20
         failureRate = 0.5
         slowCallNanoseconds = timeoutNanoseconds
         slowCallRate = 0.9
-        openSeconds = 2
+        openSeconds = adapts ? 60 : 2
         halfOpenProbes = 5
-        rampSeconds = 3.3
+        rampSeconds = adapts ? 1 : 3.3
     }
 }
 
@@ -85,9 +88,9 @@ public enum BreakerParameter: UInt8, Sendable, Hashable, CaseIterable {
         case .failureRate: 0.08...0.6
         case .slowCall: 0.005...3600
         case .slowCallRate: 0.2...0.9
-        case .open: 1...8
+        case .open: 1...60
         case .halfOpenProbes: 3...20
-        case .ramp: 1...10
+        case .ramp: 0.1...10
         }
     }
 }

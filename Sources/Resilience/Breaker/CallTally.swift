@@ -59,6 +59,9 @@ public struct CallTally: Sendable, Hashable {
     public var rejectedByUs = 0
     /// The most calls that were under way at once.
     public var inFlightPeak = 0
+    /// Calls that are under way and have taken longer than the slow-call duration already; those that wait by design are
+    /// never among them. A level, not a count: each will be counted in `calls` when it ends.
+    public var overdue = 0
     /// Probes that were let through.
     public var probesBegun = 0
     /// Probes that ended well and in time. Also counted in `calls`.
@@ -86,6 +89,7 @@ public struct CallTally: Sendable, Hashable {
         clientMistakes += other.clientMistakes
         rejectedByUs += other.rejectedByUs
         inFlightPeak += other.inFlightPeak
+        overdue += other.overdue
         probesBegun += other.probesBegun
         probeSuccesses += other.probeSuccesses
         probeFailures += other.probeFailures

@@ -20,34 +20,49 @@ struct CallWindow: Sendable {
         }
     }
 
+    /// Counts of 16 bits. More calls than fit are scaled down together with the others: shares are what decides, and
+    /// beyond 65,535 calls there are always enough.
     struct Slot: Sendable {
-        var calls: UInt32 = 0
-        var failures: UInt32 = 0
-        var slow: UInt32 = 0
+        private(set) var calls: UInt16 = 0
+        private(set) var failures: UInt16 = 0
+        private(set) var slow: UInt16 = 0
 
         init() {}
 
         init(_ tally: CallTally) {
-            calls = UInt32(clamping: tally.calls)
-            failures = UInt32(clamping: min(tally.failed, tally.calls))
-            slow = UInt32(clamping: min(tally.slow, tally.calls))
+            set(calls: tally.calls, failures: min(tally.failed, tally.calls), slow: min(tally.slow, tally.calls))
         }
 
         mutating func add(_ other: Slot) {
-            calls = UInt32(clamping: UInt64(calls) + UInt64(other.calls))
-            failures = UInt32(clamping: UInt64(failures) + UInt64(other.failures))
-            slow = UInt32(clamping: UInt64(slow) + UInt64(other.slow))
+            set(
+                calls: Int(calls) + Int(other.calls), failures: Int(failures) + Int(other.failures),
+                slow: Int(slow) + Int(other.slow))
+        }
+
+        private mutating func set(calls: Int, failures: Int, slow: Int) {
+            let scale = max(1, (Double(calls) / Double(UInt16.max)).rounded(.up))
+            func scaled(_ count: Int) -> UInt16 { UInt16(clamping: Int((Double(count) / scale).rounded(.up))) }
+            (self.calls, self.failures, self.slow) = (scaled(calls), scaled(failures), scaled(slow))
         }
     }
 
     private struct Piece: Sendable {
         var slot = Slot()
-        var at: UInt64 = 0
+        /// Tenths of a second, which is a beat.
+        var at: UInt32 = 0
+
+        /// No older than `age`. The clock of tenths comes round after 13 years.
+        func isWithin(_ age: UInt64, of now: UInt64) -> Bool {
+            UInt64(CallWindow.tenths(now) &- at) * CallWindow.tenth <= age
+        }
     }
 
     private static let secondsMax = 60
     private static let pieceCount = 16
     private static let second: UInt64 = 1_000_000_000
+    private static let tenth: UInt64 = 100_000_000
+
+    private static func tenths(_ now: UInt64) -> UInt32 { UInt32(truncatingIfNeeded: now / tenth) }
 
     private var seconds = InlineArray<60, Slot>(repeating: Slot())
     private var newestSecond: UInt64 = 0
@@ -63,7 +78,7 @@ struct CallWindow: Sendable {
         seconds[Int(newestSecond % UInt64(Self.secondsMax))].add(slot)
         pieceNumber = (pieceNumber + 1) % Self.pieceCount
         piecesHeld = min(piecesHeld + 1, Self.pieceCount)
-        pieces[pieceNumber] = Piece(slot: slot, at: now)
+        pieces[pieceNumber] = Piece(slot: slot, at: Self.tenths(now))
     }
 
     private mutating func advance(to second: UInt64) {
@@ -94,7 +109,7 @@ struct CallWindow: Sendable {
         var sum = Sum()
         for back in 0..<piecesHeld {
             let piece = pieces[(pieceNumber - back + Self.pieceCount) % Self.pieceCount]
-            guard piece.at &+ age >= now else { return nil }
+            guard piece.isWithin(age, of: now) else { return nil }
             sum.add(piece.slot)
             if sum.calls >= calls, back + 1 >= beats { return sum }
         }
@@ -108,7 +123,7 @@ struct CallWindow: Sendable {
         var beats = 0
         for back in 0..<piecesHeld {
             let piece = pieces[(pieceNumber - back + Self.pieceCount) % Self.pieceCount]
-            guard piece.at &+ age >= now, piece.slot.failures == piece.slot.calls else { break }
+            guard piece.isWithin(age, of: now), piece.slot.failures == piece.slot.calls else { break }
             count += Int(piece.slot.failures)
             beats += 1
         }

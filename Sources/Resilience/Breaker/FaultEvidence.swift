@@ -13,6 +13,10 @@
 /// together when it is over, and a lost connection takes all of its calls with it. Bad calls must outweigh the good ones
 /// in three beats.
 ///
+/// Calls that are overdue while nothing is answered well speak before they end, or a hang would tell nothing until its
+/// first timeouts. Half a second of such silence is longer than a pause; each further half a second counts them once
+/// more, up to three times, so that a few callers that wait for each answer are believed, too.
+///
 /// A key whose calls are often bad in good times is measured against that: its good calls weigh less.
 struct FaultEvidence: Sendable, Hashable {
     /// At once: eight more bad calls than good ones. With 35 % bad calls once in four thousand beginnings.
@@ -20,7 +24,12 @@ struct FaultEvidence: Sendable, Hashable {
     /// Fewer are enough when nothing has spoken against it for long: five bad calls in a row over eight seconds.
     static let conclusiveWhenLasting = 5.0
     /// How long is long: noise and deployments are over by then.
-    static let lastingNanoseconds: UInt64 = 8_000_000_000
+    static let lastingNanoseconds: UInt64 = 10_000_000_000
+    /// Beats without a good answer, while answers are overdue, that are no pause any more.
+    static let silentBeatsMin = 5
+    private static let silentBeatsMax = 15
+    /// One call that takes its time is no fault.
+    private static let overdueMin = 2
     /// In so many beats bad calls must have outweighed good ones.
     private static let beatsMin = 3
     private static let slowWeight = 0.5
@@ -31,6 +40,10 @@ struct FaultEvidence: Sendable, Hashable {
     private(set) var excess = 0.0
     /// Beats since then in which it grew.
     private var beats = 0
+    /// Beats in a row in which answers were overdue and none was good.
+    private var silentBeats = 0
+    /// Answers that are overdue now.
+    private(set) var overdue = 0
     /// When it last began anew: about when the fault did.
     private(set) var since: UInt64
 
@@ -38,7 +51,10 @@ struct FaultEvidence: Sendable, Hashable {
 
     /// Takes the calls of a beat. `ordinaryShare` is the share of bad calls in good times.
     mutating func add(_ tally: CallTally, ordinaryShare: Double = 0, previousBeat: UInt64) {
-        if excess <= 0 { (since, beats) = (previousBeat, 0) }
+        if excess <= 0, silentBeats == 0 { (since, beats) = (previousBeat, 0) }
+        overdue = tally.overdue
+        let isSilent = overdue >= Self.overdueMin && tally.calls <= tally.bad
+        silentBeats = isSilent ? min(silentBeats + 1, Self.silentBeatsMax) : 0
         guard tally.calls > 0 else { return }
         let good = Double(tally.calls - tally.bad)
         let bad = Double(min(tally.failed, tally.calls)) + Self.slowWeight * Double(tally.slow)
@@ -53,6 +69,11 @@ struct FaultEvidence: Sendable, Hashable {
 
     /// Whether the evidence is enough.
     func isConclusive(now: UInt64) -> Bool {
+        if silentBeats >= Self.silentBeatsMin,
+            excess + Double(overdue * (silentBeats / Self.silentBeatsMin)) >= Self.conclusive
+        {
+            return true
+        }
         guard beats >= Self.beatsMin else { return false }
         return excess >= Self.conclusive
             || (excess >= Self.conclusiveWhenLasting && now &- since >= Self.lastingNanoseconds)

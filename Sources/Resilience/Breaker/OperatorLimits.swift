@@ -21,7 +21,7 @@ struct OperatorLimits: Sendable, Hashable {
         failureCeiling = bounds.maximum(of: .failureRate) ?? .infinity
         slowCeiling = bounds.maximum(of: .slowCallRate) ?? .infinity
         let least = bounds.minimum(of: .open) ?? 0
-        openSeconds = least...max(least, bounds.maximum(of: .open) ?? OutageClock.secondsMax)
+        openSeconds = least...max(least, bounds.maximum(of: .open) ?? BreakerParameter.open.range.upperBound)
     }
 
     /// The calls of a fault are enough, and bad enough, for the operator.

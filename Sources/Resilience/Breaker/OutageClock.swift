@@ -4,22 +4,26 @@
 /// λ calls a second and an outage that has lasted t, probing every T seconds costs 1/T bad calls a second and λ·T/2 calls
 /// at the end, and the sum is least at T = sqrt(2·t/λ) for an outage that lasts about as long again. So the open time
 /// grows with the square root of the outage, is short for busy keys and long for quiet ones, and needs no count of
-/// rounds. It stops growing at what is right for an ordinary outage of about five minutes.
+/// rounds. It stops growing at `BreakerParameters.openSeconds`, which the tuner chooses for the outages that are usual
+/// (`settledSeconds`).
 enum OutageClock {
     /// Of the square root; above sqrt(2), since outages are as often shorter.
     static let growth = 2.0
-    /// sqrt(2 · 300 s): an ordinary outage.
-    static let plateau = 24.5
+    /// Outages are taken to last so long before one was seen.
+    static let usualOutageSeconds = 300.0
     /// Nobody is asked more often.
     static let secondsMin = 1.0
-    /// Nobody waits longer for the first sign of life.
-    static let secondsMax = 60.0
+    private static let rateMin = 0.01
 
-    /// Seconds until the next probe, before jitter.
-    static func openSeconds(outageSeconds: Double, callsPerSecond: Double) -> Double {
-        let rate = max(callsPerSecond, 0.01)
-        let growing = growth * (max(0, outageSeconds) / rate).squareRoot()
-        return max(secondsMin, min(growing, plateau / rate.squareRoot(), secondsMax))
+    /// Seconds until the next probe, before jitter, at most `longest`.
+    static func openSeconds(outageSeconds: Double, callsPerSecond: Double, longest: Double) -> Double {
+        let growing = growth * (max(0, outageSeconds) / max(callsPerSecond, rateMin)).squareRoot()
+        return max(secondsMin, min(growing, longest))
+    }
+
+    /// What is right for outages that last `outageSeconds`: sqrt(2 · t / λ).
+    static func settledSeconds(outageSeconds: Double, callsPerSecond: Double) -> Double {
+        (2 * max(0, outageSeconds) / max(callsPerSecond, rateMin)).squareRoot()
     }
 }
 

@@ -6,6 +6,8 @@ public enum GuardEvent: Sendable {
     case threshold(ThresholdChange)
     /// The key began, or ceased, to exceed a learned threshold without being worth opening for.
     case degraded(Bool)
+    /// Slowness is met with a smaller load from now on, or no longer.
+    case relief(LoadRelief.Change)
     /// Detector B has scored the last minute.
     case scored(KeyLearning.AnomalyScores)
     /// Latency or lag will reach a limit soon.

@@ -28,6 +28,7 @@ public struct GuardPolicy: Sendable, Hashable {
     }
 
     var tuner: TunerPolicy {
-        TunerPolicy(timeoutNanoseconds: timeoutNanoseconds, bounds: bounds, objective: objective)
+        TunerPolicy(
+            timeoutNanoseconds: timeoutNanoseconds, bounds: bounds, objective: objective, adapts: mode != .fixed)
     }
 }

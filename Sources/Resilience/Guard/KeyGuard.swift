@@ -2,7 +2,7 @@
 /// calls that retries may add.
 ///
 /// Driven every tenth of a second by what the calls did meanwhile (`beat`), whatever the number of calls; between beats
-/// the path only reads what was decided. A value without clock and random source. Less than 11 KiB, half of
+/// the path only reads what was decided. A value without clock and random source. Less than 8 KiB, more than half of
 /// which the two envelope detectors take.
 public struct KeyGuard: Sendable {
     /// Beats in a second.
@@ -20,7 +20,8 @@ public struct KeyGuard: Sendable {
     public private(set) var reading = Baseline.Reading()
 
     private var limit: GradientLimit?
-    private var second = CallTally()
+    private var relief = LoadRelief()
+    private var second = CallSecond()
     private var beats = 0
     private var keptShare = 1.0
     private var trippedBy: TransitionReason?
@@ -47,11 +48,18 @@ public struct KeyGuard: Sendable {
     /// From how long on a call that succeeded counts as slow.
     public var slowCallNanoseconds: UInt64 { breaker.parameters.slowCallNanoseconds }
 
-    /// How many calls may be under way at once; nil for any number.
+    /// How many calls may be under way at once; nil for any number. The operator's limit, and where slowness is being
+    /// met with a smaller load, that one.
     public var bulkheadLimit: Int? {
-        guard let limit, let floor = policy.bulkhead?.lowerBound else { return nil }
-        return max(floor, Int(Double(limit.value) * keptShare))
+        var most = relief.value
+        if let limit, let floor = policy.bulkhead?.lowerBound {
+            most = max(floor, min(most ?? .max, Int(Double(limit.value) * keptShare)))
+        }
+        return most
     }
+
+    /// Slowness is being met with a smaller load.
+    public var isRelieving: Bool { relief.value != nil }
 
     /// The share of calls that retries may add: less the nearer the failures are to their threshold, none while
     /// something is wrong.
@@ -78,9 +86,9 @@ public struct KeyGuard: Sendable {
         var events: [GuardEvent] = []
         let wasDegraded = breaker.isDegraded
         limit?.add(tally)
-        second.add(tally)
+        second.add(CallSecond(tally))
         if tally.sampleSeconds > 0, policy.mode != .fixed, breaker.isHealthy {
-            learning.learnLatency(seconds: tally.sampleSeconds, calls: 1)
+            learning.learnLatency(seconds: tally.sampleSeconds)
         }
         beats += 1
         if beats % Self.beatsPerSecond == 0 {
@@ -91,12 +99,16 @@ public struct KeyGuard: Sendable {
             learn(around, &events)
         }
         breaker.parameters = learning.tuner.applied
-        var evidence = tally
-        // Slowness that a smaller load may cure is not held against the destination.
-        if breaker.state == .closed, limit?.relieve(tally) == true { evidence.slow = 0 }
-        if let transition = breaker.beat(evidence, now: now, using: &random) {
+        if let change = relief.beat(tally, isClosed: breaker.state == .closed, now: now) {
+            events.append(.relief(change))
+        }
+        let canRelieve = policy.mode == .auto && relief.mayHelp(tally, now: now)
+        if let transition = breaker.beat(tally, now: now, canRelieve: canRelieve, using: &random) {
             events.append(.transition(transition))
             follow(transition, now: now, unixSeconds: unixSeconds, exemplarTraceID, &events)
+        }
+        if breaker.wantsRelief, let change = relief.begin(tally, ceiling: policy.bulkhead?.upperBound, now: now) {
+            events.append(.relief(change))
         }
         if breaker.isDegraded != wasDegraded { events.append(.degraded(breaker.isDegraded)) }
         return events
@@ -117,9 +129,9 @@ public struct KeyGuard: Sendable {
     // MARK: Once a second
 
     private mutating func learn(_ around: KeyLearning.Surroundings, _ events: inout [GuardEvent]) {
-        defer { second = CallTally() }
+        defer { second = CallSecond() }
         guard policy.mode != .fixed, breaker.override == nil else { return }
-        let lesson = learning.second(CallSecond(second), around)
+        let lesson = learning.second(second, around)
         reading = lesson.reading
         if reading.isHot { sawAnomaly = true }
         if reading.hasAcceptedRegime { events.append(.regimeAccepted) }
@@ -129,7 +141,12 @@ public struct KeyGuard: Sendable {
         }
         if let breach = lesson.breach { events.append(.breachAhead(breach)) }
         events += lesson.changes.map { .threshold($0) }
-        limit?.step()
+        let usual = learning.baseline.logLatencyMean.map(Elementary.exp)
+        // Before it is learned, slow is what would time out, and no measure of what is bearable.
+        let isSlowKnown = slowCallNanoseconds < policy.timeoutNanoseconds
+        let slow = isSlowKnown ? Double(slowCallNanoseconds) / 1e9 : nil
+        limit?.step(usualSeconds: isSlowKnown ? usual : nil, slowSeconds: slow)
+        if let change = relief.step(usualSeconds: usual, slowSeconds: slow) { events.append(.relief(change)) }
     }
 
     // MARK: After a transition

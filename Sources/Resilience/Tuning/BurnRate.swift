@@ -18,11 +18,11 @@ public struct ServiceObjective: Sendable, Hashable {
 /// Pairs of windows that must both burn, so that it is both much and still so: 14.4 times over an hour and five
 /// minutes, or 6 times over six hours and thirty minutes (The Site Reliability Workbook, chapter 5).
 public struct BurnRate: Sendable, Hashable {
-    /// An hour in cells of two and a half minutes, and six hours in cells of fifteen; the newest one is under way.
-    private static let cellCount = 25
-    private static let shortCells = 3
-    private static let hourCellNanoseconds: UInt64 = 150_000_000_000
-    private static let sixHourCellNanoseconds: UInt64 = 900_000_000_000
+    /// An hour in cells of five minutes, and six hours in cells of thirty; the newest one is under way.
+    private static let cellCount = 13
+    private static let shortCells = 2
+    private static let hourCellNanoseconds: UInt64 = 300_000_000_000
+    private static let sixHourCellNanoseconds: UInt64 = 1_800_000_000_000
 
     private struct Cell: Sendable, Hashable {
         var calls: Float = 0
@@ -31,10 +31,11 @@ public struct BurnRate: Sendable, Hashable {
 
     /// A window and its short end, in cells of equal length.
     private struct Window: Sendable, Hashable {
-        var cells = Array(repeating: Cell(), count: cellCount)
+        var cells: [Cell] = []
         var newest: UInt64 = 0
 
         mutating func add(calls: Double, failures: Double, cell: UInt64) {
+            if cells.isEmpty { cells = Array(repeating: Cell(), count: cellCount) }
             if cell > newest {
                 let passed = min(cell - newest, UInt64(cellCount))
                 for step in 0..<passed { cells[Int((cell - step) % UInt64(cellCount))] = Cell() }
@@ -50,6 +51,7 @@ public struct BurnRate: Sendable, Hashable {
         }
 
         private func failureShare(cells count: Int) -> Double {
+            guard !cells.isEmpty else { return 0 }
             var (calls, failures) = (0.0, 0.0)
             for back in 0..<UInt64(count) where back <= newest {
                 calls += Double(cells[Int((newest - back) % UInt64(cellCount))].calls)
@@ -65,7 +67,8 @@ public struct BurnRate: Sendable, Hashable {
     /// Nothing has been counted.
     public init() {}
 
-    /// Counts calls that ended at `now`, monotonic nanoseconds.
+    /// Counts calls that ended at `now`, monotonic nanoseconds. Takes room from the first of them on, so nobody should
+    /// count without an objective.
     public mutating func add(calls: Double, failures: Double, now: UInt64) {
         hour.add(calls: calls, failures: failures, cell: now / Self.hourCellNanoseconds)
         sixHours.add(calls: calls, failures: failures, cell: now / Self.sixHourCellNanoseconds)

@@ -1,8 +1,6 @@
 extension KeyLearning {
     /// What a decision of this moment would rest on: the numbers that explain the thresholds.
     public var evidence: ThresholdEvidence {
-        ThresholdEvidence(
-            baseline, deviations: tuner.deviations, windowSeconds: tuner.learned.windowSeconds,
-            slowQuantile: slowQuantile)
+        tuner.evidence(baseline, slowQuantile: slowQuantile)
     }
 }

@@ -31,8 +31,8 @@ public struct KeyLearning: Sendable {
     public internal(set) var firstSeenUnixSeconds: Double
 
     var peaks = PeaksOverThreshold()
-    private var minute = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
-    private var tenSeconds = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
+    private var minute = CallSecond()
+    private var tenSeconds = CallSecond()
     private var seconds = 0
     private var callsSinceStep = 0.0
     private var steppedAt: UInt64?
@@ -104,11 +104,11 @@ public struct KeyLearning: Sendable {
         firstSeenUnixSeconds = unixSeconds
     }
 
-    /// Learns the tail from single latencies, or from the buckets of a histogram: any share of the calls of a second,
-    /// told before `second`. Nothing is learned while something is wrong.
-    public mutating func learnLatency(seconds: Double, calls: Double) {
+    /// Learns the tail from single latencies: any share of the calls of a second, told before `second`. Nothing is
+    /// learned while something is wrong.
+    public mutating func learnLatency(seconds: Double) {
         guard let mean = baseline.logLatencyMean, baseline.frozenSeconds == 0, seconds > 0 else { return }
-        peaks.learn(logRatio: Elementary.ln(max(seconds, 1e-6)) - mean, calls: calls, present: slowQuantile)
+        peaks.learn(logRatio: Elementary.ln(max(seconds, 1e-6)) - mean, present: slowQuantile)
     }
 
     /// Takes what ended in a second.
@@ -142,7 +142,7 @@ public struct KeyLearning: Sendable {
     }
 
     private mutating func score(_ around: Surroundings) {
-        defer { minute = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0) }
+        defer { minute = CallSecond() }
         scores = AnomalyScores()
         guard minute.calls > 0 else { return }
         let share =
@@ -156,7 +156,7 @@ public struct KeyLearning: Sendable {
     private mutating func forecast(_ around: Surroundings) -> TrendForecast.Breach? {
         slowQuantile = peaks.quantile
         if tenSeconds.calls > 0 { latencyForecast.add(tenSeconds.logLatency95) }
-        tenSeconds = CallSecond(calls: 0, failures: 0, slow: 0, logSum: 0, logSquares: 0)
+        tenSeconds = CallSecond()
         if let lag = around.lag { lagForecast.add(lag) }
         let latency = latencyForecast.breach(of: Elementary.ln(tuner.applied[.slowCall]))
         let lag = around.lagLimit.flatMap { lagForecast.breach(of: $0) }

@@ -8,7 +8,7 @@ public struct LearnedState: Sendable, Hashable {
     static let baselineHalfLifeSeconds = 86_400.0
     /// The distance from the start values after a week.
     static let thresholdHalfLifeSeconds = 7 * 86_400.0
-    private static let format: UInt64 = 0x5_0001
+    private static let format: UInt64 = 0x5_0002
     private static let bytesMax = 16 * 1024
 
     /// When it was saved, by the wall clock.
@@ -23,6 +23,8 @@ public struct LearnedState: Sendable, Hashable {
     public var learned: BreakerParameters
     /// Deviations from the usual.
     public var deviations: Double
+    /// How long outages usually last.
+    public var outageSeconds: Double
     /// What is normal.
     public var baseline: Baseline
     var peaks: PeaksOverThreshold
@@ -46,8 +48,9 @@ extension KeyLearning {
     public func state(savedUnixSeconds: Double) -> LearnedState {
         LearnedState(
             savedUnixSeconds: savedUnixSeconds, firstSeenUnixSeconds: firstSeenUnixSeconds, version: tuner.version,
-            applied: tuner.applied, learned: tuner.learned, deviations: tuner.deviations, baseline: baseline,
-            peaks: peaks, failureDetector: failureDetector, latencyDetector: latencyDetector)
+            applied: tuner.applied, learned: tuner.learned, deviations: tuner.deviations,
+            outageSeconds: tuner.outageSeconds, baseline: baseline, peaks: peaks, failureDetector: failureDetector,
+            latencyDetector: latencyDetector)
     }
 
     /// Goes on with what was learned before, as far as it is still worth something; the policy's bounds win.
@@ -57,8 +60,8 @@ extension KeyLearning {
         baseline = state.baseline.aged(by: age)
         let share = Elementary.power(0.5, age / LearnedState.thresholdHalfLifeSeconds)
         tuner.resume(
-            applied: state.applied, learned: state.learned, deviations: state.deviations, version: state.version,
-            keeping: share, now: now)
+            applied: state.applied, learned: state.learned, deviations: state.deviations,
+            outageSeconds: state.outageSeconds, version: state.version, keeping: share, now: now)
         peaks = state.peaks
         peaks.fade(to: Elementary.power(0.5, age / LearnedState.baselineHalfLifeSeconds))
         failureDetector = state.failureDetector
@@ -90,8 +93,8 @@ extension Baseline {
 extension Tuner {
     /// Continues with a stored set, moved towards the start values by what is not kept of it.
     mutating func resume(
-        applied: BreakerParameters, learned: BreakerParameters, deviations: Double, version: UInt32,
-        keeping share: Double, now: UInt64
+        applied: BreakerParameters, learned: BreakerParameters, deviations: Double, outageSeconds: Double,
+        version: UInt32, keeping share: Double, now: UInt64
     ) {
         for parameter in BreakerParameter.allCases {
             let start = policy.start[parameter]
@@ -108,6 +111,8 @@ extension Tuner {
         self.learned = inside(self.learned)
         let widened = deviations - ThresholdFormulas.deviationsDefault
         self.deviations = ThresholdFormulas.deviationsDefault + share * widened
+        let usualOutage = OutageClock.usualOutageSeconds
+        self.outageSeconds = usualOutage + share * (outageSeconds - usualOutage)
         self.version = version
         hour = HourMarks(self.learned, now: now)
     }
@@ -115,7 +120,7 @@ extension Tuner {
 
 extension LearnedState: StateCodable {
     func write(to writer: inout StateWriter) {
-        for number in [savedUnixSeconds, firstSeenUnixSeconds, deviations] { writer.write(number) }
+        for number in [savedUnixSeconds, firstSeenUnixSeconds, deviations, outageSeconds] { writer.write(number) }
         writer.write(version)
         for set in [applied, learned] {
             for parameter in BreakerParameter.allCases { writer.write(set[parameter]) }
@@ -130,6 +135,7 @@ extension LearnedState: StateCodable {
         savedUnixSeconds = try reader.readFinite()
         firstSeenUnixSeconds = try reader.readFinite()
         deviations = try reader.read(in: 0...ThresholdFormulas.deviationsMax)
+        outageSeconds = try reader.read(in: 0...1e9)
         version = try reader.read()
         applied = BreakerParameters(timeoutNanoseconds: 1)
         learned = applied

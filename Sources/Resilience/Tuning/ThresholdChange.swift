@@ -46,7 +46,7 @@ public struct ThresholdChange: Sendable, Hashable {
     }
 
     /// Detector A, detector B and the table of formulas; changes with any of them.
-    public static let detectorVersionNow = "\(Baseline.version)+b1+t1"
+    public static let detectorVersionNow = "\(Baseline.version)+b1+t2"
 
     /// Whether the breaker now opens earlier or later than before.
     public var direction: ThresholdDirection {
@@ -120,6 +120,8 @@ public struct ThresholdEvidence: Sendable, Hashable {
     public var windowSeconds = 0.0
     /// The log ratio to the usual latency that one call in a thousand exceeds, once it is known.
     public var slowQuantile: Double?
+    /// How long outages of the key usually last; nil in records of versions that did not learn it.
+    public var outageSeconds: Double?
 
     /// No evidence.
     public init() {}

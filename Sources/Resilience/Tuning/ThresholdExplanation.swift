@@ -43,9 +43,14 @@ public struct ThresholdExplanation: Sendable {
         case .slowCall: "a call that takes longer counts as slow."
         case .slowCallRate: "the breaker opens when at least this share of the window's calls is slow."
         case .open:
-            "so long an open breaker waits before it lets the first calls through, doubled for each failed round."
+            policy.adapts
+                ? "so long an open breaker waits at most between two probes; at first it waits less, the longer the outage the more."
+                : "so long an open breaker waits before it lets the first calls through, doubled for each failed round."
         case .halfOpenProbes: "so many calls must show that the destination is well before the breaker closes."
-        case .ramp: "so long it takes after closing until all calls are admitted again."
+        case .ramp:
+            policy.adapts
+                ? "so long it takes from the first good probe until all calls are admitted again."
+                : "so long it takes after closing until all calls are admitted again."
         }
     }
 
@@ -71,11 +76,15 @@ public struct ThresholdExplanation: Sendable {
                 "A call usually takes \(Self.seconds(Elementary.exp(mean))), and \(tail); with 30 % on top that is \(proposed)."
             ]
         case .open:
-            return ["It follows a quarter of the time that recoveries have taken, the newest with a weight of 30 %."]
+            guard let outage = evidence.outageSeconds else { return [] }
+            return [
+                "Outages are taken to last \(Self.seconds(outage)), the newest with a weight of 30 %; at \(rate), asking "
+                    + "every \(proposed) costs as many bad probes as good calls."
+            ]
         case .halfOpenProbes:
             return ["Of so many calls one fails with 95 % probability if the destination still fails at the threshold."]
         case .ramp:
-            return ["A tenth of the calls is admitted at first, and twice as many each second."]
+            return ["At \(rate), doubling the probes ten times a second reaches all calls after \(proposed)."]
         }
     }
 

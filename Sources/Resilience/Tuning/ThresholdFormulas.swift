@@ -7,8 +7,8 @@ public enum ThresholdFormulas {
     public static let deviationsDefault = 5.0
     /// Where widening ends.
     public static let deviationsMax = 8.0
-    /// Seconds in which the admitted share, 10 % at first and doubled each second, reaches all.
-    static let rampSeconds = 3.3
+    /// Seconds between two beats of a breaker.
+    private static let beatSeconds = 0.1
 
     private static let windowCalls = 40.0
     private static let expectedCallsMin = 8.0
@@ -20,7 +20,7 @@ public enum ThresholdFormulas {
     private static let slowDeviations = 3.0
     private static let retryShareMax = 0.2
 
-    /// The value for a parameter; nil where the evidence says nothing about it. The open time follows recoveries instead.
+    /// The value for a parameter; nil where the evidence says nothing about it.
     static func proposal(_ parameter: BreakerParameter, _ evidence: ThresholdEvidence, failureRate: Double) -> Double? {
         switch parameter {
         case .window: evidence.callsPerSecond > 0 ? windowCalls / evidence.callsPerSecond : nil
@@ -29,9 +29,10 @@ public enum ThresholdFormulas {
             bound(max(evidence.failureShare, failureShareMin), evidence) + failureMargin
         case .slowCall: slowCallSeconds(evidence)
         case .slowCallRate: bound(max(evidence.slowShare, slowShareMin), evidence) + slowMargin
-        case .open: nil
+        case .open: openSeconds(evidence)
         case .halfOpenProbes: probes(failureRate: failureRate)
-        case .ramp: rampSeconds
+        case .ramp:
+            ProbeRound.rampSeconds(offeredCalls: evidence.callsPerSecond * beatSeconds, beatSeconds: beatSeconds)
         }
     }
 
@@ -58,9 +59,15 @@ public enum ThresholdFormulas {
         return (Elementary.ln(0.05) / Elementary.ln(1 - share)).rounded(.up)
     }
 
-    /// The open time after a recovery that took so long from trip to close.
-    static func openSeconds(_ old: Double, tripToCloseSeconds: Double) -> Double {
-        0.7 * old + 0.3 * tripToCloseSeconds / 4
+    /// The longest time between two probes that pays for outages of the usual length.
+    private static func openSeconds(_ evidence: ThresholdEvidence) -> Double? {
+        guard let outage = evidence.outageSeconds, evidence.callsPerSecond > 0 else { return nil }
+        return OutageClock.settledSeconds(outageSeconds: outage, callsPerSecond: evidence.callsPerSecond)
+    }
+
+    /// The usual length of outages after one that lasted so long from trip to close.
+    static func outageSeconds(_ usual: Double, tripToCloseSeconds: Double) -> Double {
+        0.7 * usual + 0.3 * tripToCloseSeconds
     }
 
     /// The share of requests that retries may add: a fifth for a healthy destination, nothing at the threshold.

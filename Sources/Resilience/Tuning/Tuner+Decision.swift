@@ -140,12 +140,14 @@ extension Tuner {
 }
 
 /// What the thresholds of health were during the last hour, in marks of five minutes.
-struct HourMarks: Sendable, Hashable {
+struct HourMarks: Sendable {
     private static let parameters: [BreakerParameter] = [.failureRate, .slowCall, .slowCallRate]
     private static let markCount = 13
     private static let markNanoseconds = Tuner.hourNanoseconds / UInt64(markCount - 1)
 
-    private var marks: [Float] = []
+    /// A ring, each mark as many values as there are parameters.
+    private var marks = InlineArray<39, Float>(repeating: 0)
+    private var oldest = 0
     private var newest: UInt64
 
     init(_ parameters: BreakerParameters, now: UInt64) {
@@ -155,7 +157,7 @@ struct HourMarks: Sendable, Hashable {
 
     /// The value an hour ago, or at the start of a younger tuner; nil for what is no threshold of health.
     subscript(parameter: BreakerParameter) -> Double? {
-        Self.parameters.firstIndex(of: parameter).map { Double(marks[$0]) }
+        Self.parameters.firstIndex(of: parameter).map { Double(marks[oldest * Self.parameters.count + $0]) }
     }
 
     /// Takes marks for the time that has passed.
@@ -163,18 +165,20 @@ struct HourMarks: Sendable, Hashable {
         let passed = now > newest ? (now - newest) / Self.markNanoseconds : 0
         newest += passed * Self.markNanoseconds
         for _ in 0..<min(passed, UInt64(Self.markCount)) {
-            marks.removeFirst(Self.parameters.count)
             append(parameters)
         }
     }
 
     private mutating func append(_ parameters: BreakerParameters) {
-        for parameter in Self.parameters { marks.append(Float(parameters[parameter])) }
+        for (place, parameter) in Self.parameters.enumerated() {
+            marks[oldest * Self.parameters.count + place] = Float(parameters[parameter])
+        }
+        oldest = (oldest + 1) % Self.markCount
     }
 }
 
 /// Lets one refusal per parameter and reason through each hour, so that a standing refusal does not fill the records.
-struct RefusalLimiter: Sendable, Hashable {
+struct RefusalLimiter: Sendable {
     private static let quietSeconds: UInt32 = 3600
 
     private struct Last: Sendable, Hashable {
@@ -182,7 +186,7 @@ struct RefusalLimiter: Sendable, Hashable {
         var limit: ThresholdLimit
     }
 
-    private var last: [Last?] = Array(repeating: nil, count: BreakerParameter.allCases.count)
+    private var last = InlineArray<8, Last?>(repeating: nil)
 
     mutating func admits(_ parameter: BreakerParameter, _ limit: ThresholdLimit, now: UInt64) -> Bool {
         let index = Int(parameter.rawValue)

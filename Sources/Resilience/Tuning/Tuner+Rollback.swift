@@ -10,11 +10,9 @@ extension Tuner {
         heldUntil = context.now &+ Self.holdNanoseconds
         guard let last = lastTightening, context.now < last.at &+ Self.hourNanoseconds else { return [] }
         var (newApplied, newLearned) = (applied, learned)
-        for parameter in BreakerParameter.allCases
-        where isLooser(last.before[parameter], than: last.after[parameter], parameter)
-            && isLooser(last.before[parameter], than: learned[parameter], parameter)
-        {
-            let allowed = last.before[parameter].clamped(to: policy.range(of: parameter))
+        for parameter in BreakerParameter.allCases {
+            guard let before = last[parameter], isLooser(before, than: learned[parameter], parameter) else { continue }
+            let allowed = before.clamped(to: policy.range(of: parameter))
             newLearned[parameter] = policy.bounds.clamp(allowed, parameter)
             if !context.isShadow, applied[parameter] == learned[parameter] {
                 newApplied[parameter] = newLearned[parameter]

@@ -6,12 +6,15 @@ public struct TunerPolicy: Sendable, Hashable {
     public var timeoutNanoseconds: UInt64
     /// What is promised of the destination.
     public var objective: ServiceObjective
+    /// The parameters are for a breaker that adapts, not for one that is fixed.
+    public var adapts: Bool
 
     /// By default only the timeout is known.
     public init(
         timeoutNanoseconds: UInt64, bounds: ParameterBounds = ParameterBounds(),
-        objective: ServiceObjective = ServiceObjective()
+        objective: ServiceObjective = ServiceObjective(), adapts: Bool = true
     ) {
+        self.adapts = adapts
         self.bounds = bounds
         self.timeoutNanoseconds = timeoutNanoseconds
         self.objective = objective
@@ -26,7 +29,7 @@ public struct TunerPolicy: Sendable, Hashable {
 
     /// The values before anything is learned, inside the operator's bounds.
     var start: BreakerParameters {
-        var start = BreakerParameters(timeoutNanoseconds: timeoutNanoseconds)
+        var start = BreakerParameters(timeoutNanoseconds: timeoutNanoseconds, adapts: adapts)
         for parameter in BreakerParameter.allCases { start[parameter] = bounds.clamp(start[parameter], parameter) }
         return start
     }
@@ -69,7 +72,7 @@ public struct TunerContext: Sendable, Hashable {
 /// A step asks the formulas, clamps, limits the change, leaves small differences alone, applies, and returns a record of
 /// each change and of what was refused. Tightening is quicker than loosening; nothing loosens while something is wrong;
 /// the operator's bounds win over all. In shadow the learned values move and the applied ones stay at the start.
-public struct Tuner: Sendable, Hashable {
+public struct Tuner: Sendable {
     /// Time between two steps.
     public static let stepNanoseconds: UInt64 = 10_000_000_000
     /// Calls of the key's own before the first step.
@@ -89,6 +92,8 @@ public struct Tuner: Sendable, Hashable {
     public internal(set) var deviations = ThresholdFormulas.deviationsDefault
     /// Grows by one with each change of the set.
     public internal(set) var version: UInt32 = 0
+    /// How long outages usually last.
+    public internal(set) var outageSeconds = OutageClock.usualOutageSeconds
     /// Failures against the objective.
     public internal(set) var burnRate = BurnRate()
 
@@ -98,11 +103,27 @@ public struct Tuner: Sendable, Hashable {
     private var lastStep: UInt64?
     private var refusals = RefusalLimiter()
 
-    /// The values before the last step that tightened.
-    struct Tightening: Sendable, Hashable {
-        var before: BreakerParameters
-        var after: BreakerParameters
-        var at: UInt64
+    /// The last step that tightened: the values before, of those that it did tighten.
+    struct Tightening: Sendable {
+        private var values = InlineArray<8, Double>(repeating: .nan)
+        let at: UInt64
+
+        /// The step from one set to another.
+        init(before: BreakerParameters, after: BreakerParameters, at: UInt64) {
+            self.at = at
+            for parameter in BreakerParameter.allCases
+            where before[parameter] != after[parameter]
+                && (before[parameter] > after[parameter]) == parameter.loosensUpwards
+            {
+                values[Int(parameter.rawValue)] = before[parameter]
+            }
+        }
+
+        /// Nil where the parameter was not tightened.
+        subscript(parameter: BreakerParameter) -> Double? {
+            let value = values[Int(parameter.rawValue)]
+            return value.isNaN ? nil : value
+        }
     }
 
     /// A tuner at the start values.
@@ -115,6 +136,7 @@ public struct Tuner: Sendable, Hashable {
 
     /// Once a second: counts calls for the burn rate.
     public mutating func count(calls: Double, failures: Double, now: UInt64) {
+        guard policy.objective.goodShare != nil else { return }
         burnRate.add(calls: calls, failures: failures, now: now)
     }
 
@@ -128,8 +150,7 @@ public struct Tuner: Sendable, Hashable {
         guard context.isClosed, baseline.learnedCalls >= Self.callsMin else { return [] }
         let situation = Situation(
             isFrozen: context.isAnomalous || context.hasWarning, burn: burnRate.excess(objective: policy.objective))
-        var evidence = ThresholdEvidence(
-            baseline, deviations: deviations, windowSeconds: learned.windowSeconds, slowQuantile: slowQuantile)
+        var evidence = evidence(baseline, slowQuantile: slowQuantile)
         let before = (applied, learned)
         var changes: [ThresholdChange] = []
         for parameter in BreakerParameter.allCases {
@@ -146,14 +167,24 @@ public struct Tuner: Sendable, Hashable {
         return changes
     }
 
+    /// What a decision rests on.
+    func evidence(_ baseline: Baseline, slowQuantile: Double?) -> ThresholdEvidence {
+        var evidence = ThresholdEvidence(
+            baseline, deviations: deviations, windowSeconds: learned.windowSeconds, slowQuantile: slowQuantile)
+        evidence.outageSeconds = outageSeconds
+        return evidence
+    }
+
     /// The breaker has closed again, so long after it tripped: the open time follows.
     public mutating func recovered(
         tripToCloseSeconds: Double, _ baseline: Baseline, context: TunerContext
     ) -> [ThresholdChange] {
         guard tripToCloseSeconds.isFinite, tripToCloseSeconds >= 0 else { return [] }
-        let evidence = ThresholdEvidence(
-            baseline, deviations: deviations, windowSeconds: learned.windowSeconds, slowQuantile: nil)
-        let proposal = ThresholdFormulas.openSeconds(learned.openSeconds, tripToCloseSeconds: tripToCloseSeconds)
+        outageSeconds = ThresholdFormulas.outageSeconds(outageSeconds, tripToCloseSeconds: tripToCloseSeconds)
+        let evidence = evidence(baseline, slowQuantile: nil)
+        guard let proposal = ThresholdFormulas.proposal(.open, evidence, failureRate: learned.failureRate) else {
+            return []
+        }
         let situation = Situation(isFrozen: false, burn: nil)
         let decision = decide(.open, proposal, situation, now: context.now)
         let before = (applied, learned)
@@ -177,7 +208,10 @@ public struct Tuner: Sendable, Hashable {
         _ parameters: BreakerParameters?, _ baseline: Baseline, context: TunerContext
     ) -> [ThresholdChange] {
         let set = inside(parameters ?? policy.start)
-        if parameters == nil { deviations = ThresholdFormulas.deviationsDefault }
+        if parameters == nil {
+            deviations = ThresholdFormulas.deviationsDefault
+            outageSeconds = OutageClock.usualOutageSeconds
+        }
         return replace(
             applied: context.isShadow ? policy.start : set, learned: set, actor: .operator, baseline, context)
     }
@@ -213,8 +247,8 @@ extension Tuner {
         let (oldSet, newSet) = context.isShadow ? (learned, newLearned) : (applied, newApplied)
         if (applied, learned) != (newApplied, newLearned) { version &+= 1 }
         (applied, learned, lastTightening) = (newApplied, newLearned, nil)
-        let evidence = ThresholdEvidence(
-            baseline, deviations: deviations, windowSeconds: newSet.windowSeconds, slowQuantile: nil)
+        var evidence = evidence(baseline, slowQuantile: nil)
+        evidence.windowSeconds = newSet.windowSeconds
         return BreakerParameter.allCases.filter { oldSet[$0] != newSet[$0] }.map {
             ThresholdChange(
                 unixSeconds: context.unixSeconds, parameter: $0, old: oldSet[$0], proposed: newSet[$0],

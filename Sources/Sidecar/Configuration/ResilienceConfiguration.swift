@@ -87,7 +87,8 @@ public struct ResilienceConfiguration: Sendable, Equatable {
 
     /// Who waits for a place, and how long; nil when nobody has to.
     var bulkhead: BulkheadPolicy? {
-        guard bulkheadMax > 0 || bulkheadConnection > 0 else { return nil }
+        // What tunes itself sets a limit by itself where load is what makes calls slow.
+        guard bulkheadMax > 0 || bulkheadConnection > 0 || breaker == .auto else { return nil }
         return BulkheadPolicy(
             waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
             perConnectionMax: bulkheadConnection)

@@ -127,6 +127,7 @@ extension ThresholdChange {
         ]
         if let mean = evidence.logLatencyMean { pairs.append(("tacho.evidence.log_latency_mean", .double(mean))) }
         if let quantile = evidence.slowQuantile { pairs.append(("tacho.evidence.slow_quantile", .double(quantile))) }
+        if let outage = evidence.outageSeconds { pairs.append(("tacho.evidence.outage_seconds", .double(outage))) }
         if let id = exemplarTraceID {
             let text = TraceID(high: UInt64(truncatingIfNeeded: id >> 64), low: UInt64(truncatingIfNeeded: id))
             pairs.append(("tacho.exemplar.trace_id", .string(text.description)))

@@ -126,6 +126,14 @@ struct GuardEntry {
             return GuardRecord(
                 unixNanoseconds: unixNanoseconds, key: cell.key,
                 what: .warning("at this pace a limit is reached in \(Int(breach.seconds)) s"))
+        case .relief(let change):
+            let text =
+                switch change {
+                case .begun(let limit): "slow while many calls are under way: at most \(limit) at once from now on"
+                case .useless: "calls are slow whatever their number; it is not limited any more"
+                case .over: "any number of calls may be under way again"
+                }
+            return GuardRecord(unixNanoseconds: unixNanoseconds, key: cell.key, what: .warning(text))
         case .regimeAccepted:
             return GuardRecord(
                 unixNanoseconds: unixNanoseconds, key: cell.key,

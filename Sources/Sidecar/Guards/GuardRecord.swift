@@ -67,6 +67,7 @@ struct GuardRecord: Sendable {
         ]
         numbers["log_latency_mean"] = evidence.logLatencyMean
         numbers["slow_quantile"] = evidence.slowQuantile
+        numbers["outage_seconds"] = evidence.outageSeconds
         return numbers
     }
 

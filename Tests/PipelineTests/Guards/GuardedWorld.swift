@@ -58,6 +58,7 @@ final class GuardedWorld {
         say(tally.probeSuccesses, "probes")
         say(tally.probeFailures, "failed probes")
         say(tally.inFlightPeak, "in flight")
+        say(tally.overdue, "overdue")
         return words.joined(separator: ", ")
     }
 }

@@ -107,6 +107,57 @@ import Testing
         #expect(guarded.tally("orders publish") == "1 calls")
     }
 
+    @Test func aCallIsOverdueFromWhenItIsSlowUntilItEnds() {
+        let guarded = GuardedWorld()
+        guarded.set("orders publish", .all, slowMilliseconds: 20)
+        let session = guarded.connect()
+        session.client(add + add)
+        guarded.world.advance(milliseconds: 15)
+        session.client(add)
+        session.tick()
+        #expect(guarded.tally("orders publish") == "3 in flight")
+        guarded.world.advance(milliseconds: 10)
+        session.tick()
+        session.tick()
+        #expect(guarded.tally("orders publish") == "3 in flight, 2 overdue")
+        session.upstream(bulk("1-0"))
+        #expect(guarded.tally("orders publish") == "1 calls, 1 slow, 2 in flight, 1 overdue")
+        guarded.world.advance(milliseconds: 5_000)
+        session.tick()
+        #expect(guarded.tally("orders publish") == "2 calls, 2 timeout")
+        session.upstream(bulk("1-1") + bulk("1-2"))
+        #expect(guarded.tally("orders publish") == "")
+    }
+
+    @Test func whatIsOverdueIsNoMoreWhenItsConnectionGoes() {
+        let guarded = GuardedWorld()
+        guarded.set("orders publish", .all, slowMilliseconds: 20)
+        let (lost, left) = (guarded.connect(), guarded.connect())
+        lost.client(add)
+        left.client(add)
+        guarded.world.advance(milliseconds: 25)
+        lost.tick()
+        left.tick()
+        #expect(guarded.tally("orders publish") == "2 in flight, 2 overdue")
+        lost.loseUpstream()
+        left.close()
+        #expect(guarded.tally("orders publish") == "1 calls, 1 connection")
+    }
+
+    @Test func nothingIsOverdueBehindAReadThatWaits() {
+        let guarded = GuardedWorld()
+        guarded.set("orders publish", .all, slowMilliseconds: 20)
+        let session = guarded.connect()
+        session.client(read + add)
+        guarded.world.advance(milliseconds: 4_000)
+        session.tick()
+        #expect(guarded.tally("orders publish") == "1 in flight")
+        session.upstream("*-1\r\n")
+        guarded.world.advance(milliseconds: 10)
+        session.tick()
+        #expect(guarded.tally("orders publish") == "1 in flight")
+    }
+
     @Test func aLostUpstreamFailsWhatWaits() {
         let guarded = GuardedWorld()
         let session = guarded.connect()

@@ -20,8 +20,8 @@ import Testing
         let series = Series.gaussian(20_000, seed: 1)
         let plain = scores(series)
         #expect(plain.max()! > 0.2)
-        // Bins are 32-bit: other factors round differently, far below anything a score is used for.
-        for (factor, tolerance) in [(1024.0, 1e-12), (1000, 1e-4), (1e-6, 1e-4)] {
+        // Bins are 32-bit and their deviations 16-bit: other factors round differently, far below what a score is used for.
+        for (factor, tolerance) in [(1024.0, 1e-12), (1000, 2e-3), (1e-6, 2e-3)] {
             let scaled = scores(series.map { $0 * factor })
             let difference = zip(plain, scaled).map { abs($0 - $1) }.max()!
             #expect(difference < tolerance, "factor \(factor): \(difference)")

@@ -58,11 +58,37 @@ import Testing
         #expect(Self.conclusive(Array(repeating: Self.tally(good: 30, slow: 70), count: 20)) != nil)
     }
 
-    @Test("five failures in a row are enough once they have lasted eight seconds")
+    @Test("five failures in a row are enough once they have lasted ten seconds")
     func lasting() {
         var beats: [CallTally] = []
-        for _ in 0..<5 { beats += [Self.tally(failed: 1)] + Array(repeating: CallTally(), count: 19) }
-        #expect(Self.conclusive(beats) == 81)
+        for _ in 0..<5 { beats += [Self.tally(failed: 1)] + Array(repeating: CallTally(), count: 24) }
+        #expect(Self.conclusive(beats) == 101)
+    }
+
+    /// A beat in which so many answers are overdue.
+    static func waiting(_ overdue: Int, good: Int = 0, failed: Int = 0) -> CallTally {
+        var tally = tally(good: good, failed: failed)
+        tally.overdue = overdue
+        return tally
+    }
+
+    @Test("answers that are overdue speak before they end: after half a second of silence, not within a pause")
+    func overdue() {
+        #expect(Self.conclusive(Array(repeating: Self.waiting(20), count: 20)) == 5)
+        let pause = Array(repeating: Self.waiting(5_000), count: 4) + [Self.tally(good: 9, failed: 0, slow: 5_000)]
+        #expect(Self.conclusive(pause + Array(repeating: Self.tally(good: 9), count: 50)) == nil)
+    }
+
+    @Test("three callers that wait for each answer are believed after a second and a half, one never")
+    func fewCallers() {
+        #expect(Self.conclusive(Array(repeating: Self.waiting(4), count: 50)) == 10)
+        #expect(Self.conclusive(Array(repeating: Self.waiting(3), count: 50)) == 15)
+        #expect(Self.conclusive(Array(repeating: Self.waiting(1), count: 500)) == nil)
+    }
+
+    @Test("one good answer a beat, and whatever is overdue is no silence")
+    func answered() {
+        #expect(Self.conclusive(Array(repeating: Self.waiting(1_000, good: 1), count: 500)) == nil)
     }
 
     @Test("a key that often fails in good times is judged by that")

@@ -5,13 +5,20 @@ import Testing
 @Suite("Open times by the clock of the outage")
 struct OutageClockTests {
     @Test(
-        "Square root of outage over rate, at least a second, at most what suits five minutes",
+        "Square root of outage over rate, at least a second, at most the longest",
         arguments: [
-            (0, 50, 1), (50, 50, 2), (200, 50, 3.4648), (3_600, 50, 3.4648), (30, 0.5, 15.4919), (300, 0.5, 34.648),
-            (86_400, 0.05, 60), (100, 10_000, 1), (10, 0, 60),
+            (0, 50, 1), (50, 50, 2), (200, 50, 3.5), (3_600, 50, 3.5), (30, 0.5, 3.5), (100, 10_000, 1), (10, 0, 3.5),
         ] as [(Double, Double, Double)])
     func openSeconds(_ outage: Double, _ rate: Double, _ expected: Double) {
-        let seconds = OutageClock.openSeconds(outageSeconds: outage, callsPerSecond: rate)
+        let seconds = OutageClock.openSeconds(outageSeconds: outage, callsPerSecond: rate, longest: 3.5)
+        #expect(abs(seconds - expected) < 0.001, "\(seconds)")
+    }
+
+    @Test(
+        "The longest is what outages of the usual length call for",
+        arguments: [(300, 50, 3.4641), (300, 0.5, 34.641), (30, 50, 1.0954), (0, 50, 0)] as [(Double, Double, Double)])
+    func settled(_ outage: Double, _ rate: Double, _ expected: Double) {
+        let seconds = OutageClock.settledSeconds(outageSeconds: outage, callsPerSecond: rate)
         #expect(abs(seconds - expected) < 0.001, "\(seconds)")
     }
 

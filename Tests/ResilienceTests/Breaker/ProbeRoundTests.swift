@@ -25,6 +25,21 @@ struct ProbeRoundTests {
         #expect(round.beat(tally(begun: 3, good: 3), offeredCalls: 3, now: 1) == .succeeded)
     }
 
+    @Test("A longer ramp grows more slowly, a shorter one never by more than twice")
+    func ramp() {
+        let growth = ProbeRound.growth(rampSeconds: 5, offeredCalls: 500, beatSeconds: 0.1)
+        #expect(abs(growth - 1.148) < 0.001, "1000 calls after 50 beats")
+        var round = ProbeRound(wanted: 4, isFixed: false, growth: growth)
+        var beats = 0
+        while round.beat(tally(begun: round.allowance, good: round.allowance), offeredCalls: 500, now: 1) == .goesOn {
+            beats += 1
+        }
+        #expect((48...52).contains(beats))
+        #expect(ProbeRound.growth(rampSeconds: 0.1, offeredCalls: 500, beatSeconds: 0.1) > 2)
+        #expect(ProbeRound(isFixed: false, growth: 1_000).allowance == 1)
+        #expect(abs(ProbeRound.rampSeconds(offeredCalls: 512, beatSeconds: 0.1) - 1) < 1e-9)
+    }
+
     @Test("No second probe passes while the first has not ended")
     func waits() {
         var round = ProbeRound(isFixed: false)

@@ -13,6 +13,14 @@ enum HeapBlocks {
         return total
     }
 
+    /// The heap of each member, with its own size, for a person to read.
+    static func account(of value: Any) -> String {
+        Mirror(reflecting: value).children.map { child in
+            func size<T>(_: T) -> Int { MemoryLayout<T>.size }
+            return "\(child.label ?? "?"): \(size(child.value)) + \(bytes(of: child.value))"
+        }.joined(separator: ", ")
+    }
+
     fileprivate static func buffer(_ count: Int, stride: Int) -> Int { count == 0 ? 0 : header + count * stride }
 }
 

@@ -33,7 +33,7 @@ import Testing
                 sums.logSum += log(latency)
                 sums.logSquares += log(latency) * log(latency)
                 sums.slow += latency > learning.tuner.applied[.slowCall] ? 1 : 0
-                learning.learnLatency(seconds: latency, calls: 1)
+                learning.learnLatency(seconds: latency)
             }
             return learning.second(
                 sums,
