@@ -30,6 +30,11 @@ public final class MemoryStreamStore: StreamStore {
         completion(outcomes.withLock { $0 })
     }
 
+    /// The same as `submit`.
+    public func look(_ unit: StreamUnit, completion: @escaping @Sendable (StreamOutcome) -> Void) {
+        submit(unit, lane: 0, completion: completion)
+    }
+
     /// Adds an observer.
     public func observeChanges(_ observer: @escaping @Sendable ([[UInt8]]) -> Void) {
         state.withLock { $0.observers.append(observer) }

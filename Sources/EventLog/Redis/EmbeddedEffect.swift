@@ -2,6 +2,9 @@
 public enum EmbeddedEffect: Sendable {
     /// Handed to the store; answered with `.store`.
     case submit(StreamUnit, EmbeddedTicket)
+    /// A long read with nothing before it under way: any thread may look it up. Answered with `.store`; what comes behind
+    /// it is held until then.
+    case look(StreamUnit, EmbeddedTicket)
     /// A read that waits until it finds something, at most so long; 0 for ever. Answered with `.store`, at the end of the
     /// time with a read that found nothing.
     case wait(StreamUnit, milliseconds: UInt64, EmbeddedTicket)

@@ -112,6 +112,8 @@ final class EmbeddedRedisPeer: InProcessPeer {
         switch effect {
         case .submit(let unit, let ticket):
             outbox.submit(unit, for: self, ticket)
+        case .look(let unit, let ticket):
+            server.store.look(unit) { connection.answer(.store($0), ticket) }
         case .wait(let unit, let milliseconds, let ticket):
             wait(unit, milliseconds, ticket, connection)
         case .subscribe(let channel):

@@ -53,6 +53,8 @@ public struct EmbeddedSession: Sendable {
     private var held: RedisArguments?
     /// The command that keeps the connection from going on.
     private var blocking: EmbeddedTicket?
+    /// The long read that is looked up apart from the other commands, and so has to be over before the next is taken.
+    private var looking: EmbeddedTicket?
     private(set) var isClosing = false
 
     var slots: Deque<Slot> = []
@@ -100,7 +102,7 @@ public struct EmbeddedSession: Sendable {
         return taken
     }
 
-    private var mayRun: Bool { blocking == nil && held == nil && slots.count < Self.slotsMax }
+    private var mayRun: Bool { blocking == nil && looking == nil && held == nil && slots.count < Self.slotsMax }
 
     // MARK: Inputs
 
@@ -116,6 +118,7 @@ public struct EmbeddedSession: Sendable {
         guard ticket.slot >= firstSlot, ticket.slot - firstSlot < UInt64(slots.count) else { return }
         let index = Int(ticket.slot - firstSlot)
         if blocking?.slot == ticket.slot { blocking = nil }
+        if looking?.slot == ticket.slot { looking = nil }
         if index == 0, case .request(let form) = slots[0].state, case .store(let outcome) = answer, !slots[0].isSilent {
             // Its turn is now: straight into what goes out.
             writer.version = slots[0].version
@@ -302,6 +305,9 @@ public struct EmbeddedSession: Sendable {
             if let milliseconds = request.blockMilliseconds {
                 blocking = ticket
                 effects.append(.wait(unit, milliseconds: UInt64(milliseconds), ticket))
+            } else if request.command.isLongRead, slots.count == 1 {
+                looking = ticket
+                effects.append(.look(unit, ticket))
             } else {
                 effects.append(.submit(unit, ticket))
             }
@@ -318,6 +324,19 @@ public struct EmbeddedSession: Sendable {
         client.name = name
         effects.append(.named(name))
     }
+}
+
+extension StreamCommand {
+    /// Reads so much that writers should not wait for it.
+    fileprivate var isLongRead: Bool {
+        switch self {
+        case .range(let range): range.count ?? .max > Self.shortReadMax
+        case .read(let read): read.count ?? .max > Self.shortReadMax
+        default: false
+        }
+    }
+
+    private static let shortReadMax = 64
 }
 
 extension RedisCommand {

@@ -48,6 +48,11 @@ public final class DurableLog: StreamStore, Sendable {
         }
     }
 
+    /// Does a unit that only reads, on a reader's thread; see `StreamStore`.
+    public func look(_ unit: StreamUnit, completion: @escaping @Sendable (StreamOutcome) -> Void) {
+        read({ completion($0.outcome) }) { session throws(SQLiteError) in try session.perform(unit) }
+    }
+
     /// Has `observer` called after every commit that brought something new; see `StreamStore`.
     public func observeChanges(_ observer: @escaping @Sendable (_ keys: [[UInt8]]) -> Void) {
         observers.add(observer)
@@ -92,5 +97,15 @@ public struct DurableLogLimits: Sendable, Hashable {
     public init(waitingMax: Int = 16_384, readers: Int = 2) {
         self.waitingMax = waitingMax
         self.readers = max(readers, 1)
+    }
+}
+
+extension Result<StreamOutcome, LogError> {
+    /// A failure is an outcome too.
+    fileprivate var outcome: StreamOutcome {
+        switch self {
+        case .success(let outcome): outcome
+        case .failure(let error): .unavailable(reason: error.description)
+        }
     }
 }

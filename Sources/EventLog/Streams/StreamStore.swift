@@ -42,6 +42,10 @@ public protocol StreamStore: Sendable {
     /// with their outcomes in the same order, after what all of them say is on disk. It must not wait.
     func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void)
 
+    /// Does a unit that only reads, beside the others: it sees everything that was answered before, and of what is under way
+    /// all or nothing of each commit. `completion` is called once, on a thread of the store's; it must not wait.
+    func look(_ unit: StreamUnit, completion: @escaping @Sendable (StreamOutcome) -> Void)
+
     /// Has `observer` called after every commit with the keys in which a reader that waits may find something new:
     /// entries appended, a group moved, destroyed, or the stream deleted. Called on a thread of the store's, before the
     /// completions of the same commit or after them; it must not wait. There may be several observers.

@@ -21,6 +21,10 @@ private final class PatientStore: StreamStore {
         Issue.record("readers that wait ask one by one")
     }
 
+    func look(_ unit: StreamUnit, completion: @escaping @Sendable (StreamOutcome) -> Void) {
+        Issue.record("readers that wait ask in their turn")
+    }
+
     func observeChanges(_ observer: @escaping @Sendable ([[UInt8]]) -> Void) {}
 
     func append(_ text: String) {

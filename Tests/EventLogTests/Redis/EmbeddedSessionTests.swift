@@ -182,6 +182,28 @@ struct EmbeddedSessionTests {
         #expect(world.session.wantsInput)
     }
 
+    @Test("has a long read looked up apart, in its turn: after what was before it, before what comes behind it")
+    func longReads() {
+        var world = FaceWorld()
+        _ = world.ask("XADD s 1-1 a b")
+        #expect(world.send("XRANGE s - + COUNT 1000") + world.send("XADD s 2-1 c d") == "")
+        guard case .look(let unit, let ticket) = world.waiting.removeFirst() else {
+            Issue.record("it is not looked up apart")
+            return
+        }
+        #expect(world.waiting.isEmpty)
+        #expect(!world.session.isBlocked)
+        world.session.answered(.store(world.model.apply(unit)), ticket, now: 5_000)
+        #expect(world.collect() == "*1|*2|$3|1-1|*2|$1|a|$1|b|")
+        #expect(world.answerAll() == "$3|2-1|")
+        // Behind an append whose reply is under way, and when it is short, a read is the writer's.
+        for lines in [["XADD s 3-1 e f", "XRANGE s - +"], ["XRANGE s - + COUNT 64"]] {
+            for line in lines { _ = world.send(line) }
+            #expect(world.waiting.allSatisfy { if case .submit = $0 { true } else { false } })
+            _ = world.answerAll()
+        }
+    }
+
     @Test("a store that cannot write is told as MISCONF")
     func unavailable() {
         var world = FaceWorld()

@@ -39,7 +39,7 @@ struct FaceWorld {
     mutating func answer() -> String {
         let effect = waiting.removeFirst()
         switch effect {
-        case .submit(let unit, let ticket), .wait(let unit, _, let ticket):
+        case .submit(let unit, let ticket), .look(let unit, let ticket), .wait(let unit, _, let ticket):
             session.answered(.store(model.apply(unit)), ticket, now: now)
         case .ask(let question, let ticket):
             session.answered(Self.answer(question), ticket, now: now)

@@ -54,6 +54,21 @@ struct DurableLogTests {
         again.close()
     }
 
+    @Test("A look sees each time what was answered before it, and says when the log is closed")
+    func looks() throws {
+        let log = try open()
+        let range = StreamCommand.range(StreamRange(key: [UInt8]("s"), lower: .zero, upper: .max))
+        #expect(log.look(range) == .replies([.entries([])]))
+        var entries: [StreamEntry] = []
+        for number in 1...20 as ClosedRange<UInt64> {
+            _ = log.answer(StreamAppend.to("s", .explicit(StreamID(number, 0)), ("n", "\(number)")))
+            entries.append(StreamEntry(id: StreamID(number, 0), fields: fields(("n", "\(number)"))))
+            #expect(log.look(range) == .replies([.entries(entries)]))
+        }
+        log.close()
+        #expect(log.look(range) == .unavailable(reason: LogError.closed.description))
+    }
+
     @Test("Of two logs in one directory the second is refused, and names who has it")
     func secondOpen() throws {
         let log = try open()

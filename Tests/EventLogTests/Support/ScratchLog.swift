@@ -30,6 +30,18 @@ extension StreamStore {
         return outcome.withLock { $0 } ?? .unavailable(reason: "no answer")
     }
 
+    /// Looks and waits.
+    func look(_ command: StreamCommand) -> StreamOutcome {
+        let done = DispatchSemaphore(value: 0)
+        let outcome = Mutex<StreamOutcome?>(nil)
+        look(StreamUnit([command], nowUnixMilliseconds: 1_000)) { result in
+            outcome.withLock { $0 = result }
+            done.signal()
+        }
+        done.wait()
+        return outcome.withLock { $0 } ?? .unavailable(reason: "no answer")
+    }
+
     /// One command at a moment.
     func answer(_ command: StreamCommand, at now: UInt64 = 1_000) -> StreamReply {
         switch answer(StreamUnit([command], nowUnixMilliseconds: now)) {
