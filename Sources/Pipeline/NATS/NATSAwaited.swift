@@ -1,4 +1,3 @@
-import DequeModule
 import Telemetry
 
 /// What a connection has sent and waits for an answer to, by a hash of the reply subject.
@@ -22,41 +21,42 @@ struct NATSAwaited {
         var ticket: GuardTicket
         /// On the monotonic clock.
         var since: UInt64
+
+        /// That an answer comes is all that there is to it.
+        var isAnsweredByAnything: Bool { if case .settle = answer { true } else { false } }
     }
 
-    private var waiting: [UInt64: Question] = [:]
-    private var order = Deque<UInt64>()
+    private var waiting = KeyedQueue<UInt64, Question>()
 
     var isEmpty: Bool { waiting.isEmpty }
 
     /// Adds a question. Returns the oldest if there are too many, and an earlier one with the same reply subject.
     mutating func add(_ question: Question, reply: UInt64, most: Int) -> [Question] {
         var displaced: [Question] = []
-        if let earlier = waiting.updateValue(question, forKey: reply) { displaced.append(earlier) }
-        order.append(reply)
-        while waiting.count > most, let oldest = order.popFirst() {
-            if let question = waiting.removeValue(forKey: oldest) { displaced.append(question) }
-        }
-        // Answered questions leave their place in the order behind.
-        if order.count > 64, order.count > waiting.count * 2 { order.removeAll { waiting[$0] == nil } }
+        if let earlier = waiting.append(question, for: reply) { displaced.append(earlier) }
+        while waiting.count > most, let oldest = waiting.popOldest() { displaced.append(oldest.value) }
         return displaced
     }
 
-    /// What a message to this subject answers.
+    /// Whether the payload of a message to this subject says what the answer is.
     @inline(__always)
-    subscript(reply: UInt64) -> NATSAwaitedAnswer? { waiting.isEmpty ? nil : waiting[reply]?.answer }
+    func isInPayload(_ reply: UInt64) -> Bool {
+        guard !waiting.isEmpty else { return false }
+        return waiting.look(at: reply) { !$0.isAnsweredByAnything } ?? false
+    }
 
-    mutating func remove(_ reply: UInt64) -> Question? { waiting.removeValue(forKey: reply) }
+    mutating func remove(_ reply: UInt64) -> Question? { waiting.remove(reply) }
 
     /// Takes the tickets of what has waited since before `limit` on the monotonic clock: it is overdue.
     mutating func takeTickets(since limit: UInt64) -> [GuardTicket] {
         var tickets: [GuardTicket] = []
-        for reply in order {
-            guard let question = waiting[reply] else { continue }
-            guard question.since < limit else { break }
-            guard !question.ticket.isNone else { continue }
-            tickets.append(question.ticket)
-            waiting[reply]?.ticket = .none
+        waiting.forEach { _, question in
+            guard question.since < limit else { return false }
+            if !question.ticket.isNone {
+                tickets.append(question.ticket)
+                question.ticket = .none
+            }
+            return true
         }
         return tickets
     }
@@ -73,36 +73,26 @@ struct NATSAwaited {
     /// What has waited since before `limit` on the monotonic clock.
     mutating func expire(since limit: UInt64) -> [Question] {
         var expired: [Question] = []
-        while let oldest = order.first {
-            if let question = waiting[oldest] {
-                guard question.since < limit else { break }
-                waiting[oldest] = nil
-                expired.append(question)
-            }
-            order.removeFirst()
+        while waiting.lookAtOldest({ $0.since < limit }) ?? false, let oldest = waiting.popOldest() {
+            expired.append(oldest.value)
         }
         return expired
     }
 
     /// Every message that was sent to this destination.
     mutating func removeSends(to destination: UInt64) -> [(open: OpenSend, ticket: GuardTicket)] {
-        var found: [(open: OpenSend, ticket: GuardTicket)] = []
-        for (reply, question) in waiting {
-            if case .send(let open) = question.answer, open.destination.hash == destination {
-                waiting[reply] = nil
-                found.append((open, question.ticket))
-            }
+        var replies: [UInt64] = []
+        waiting.forEach { reply, question in
+            if case .send(let open) = question.answer, open.destination.hash == destination { replies.append(reply) }
+            return true
         }
-        return found
+        return replies.compactMap { reply in
+            guard let question = waiting.remove(reply), case .send(let open) = question.answer else { return nil }
+            return (open, question.ticket)
+        }
     }
 
-    mutating func removeAll() -> [Question] {
-        defer {
-            waiting = [:]
-            order = []
-        }
-        return order.compactMap { waiting.removeValue(forKey: $0) }
-    }
+    mutating func removeAll() -> [Question] { waiting.removeAll() }
 }
 
 /// The requests that a client was given and has not answered, by a hash of the reply subject.
@@ -113,18 +103,16 @@ struct NATSOpenAnswers {
         var sid: UInt64
     }
 
-    private var waiting: [UInt64: Delivery] = [:]
-    private var order = Deque<UInt64>()
+    private var waiting = KeyedQueue<UInt64, Delivery>()
 
     mutating func add(_ delivery: Delivery, reply: UInt64, most: Int) {
-        if waiting.updateValue(delivery, forKey: reply) == nil { order.append(reply) }
+        _ = waiting.append(delivery, for: reply)
         // The process spans of what gives way end by their own time limit.
-        while waiting.count > most, let oldest = order.popFirst() { waiting[oldest] = nil }
-        if order.count > 64, order.count > waiting.count * 2 { order.removeAll { waiting[$0] == nil } }
+        while waiting.count > most, waiting.popOldest() != nil {}
     }
 
     @inline(__always)
     mutating func remove(_ reply: UInt64) -> Delivery? {
-        waiting.isEmpty ? nil : waiting.removeValue(forKey: reply)
+        waiting.isEmpty ? nil : waiting.remove(reply)
     }
 }

@@ -9,9 +9,10 @@ public final class NATSCounters: SessionCounters {
     let names: OperationNames
     /// Group of consumers whose names are random.
     let ephemeral: NameID
-    var consumers = JetStreamConsumers()
+    // Confined to the lane's event loop, as the lane's own state is.
+    @exclusivity(unchecked) var consumers = JetStreamConsumers()
     /// Subjects that JetStream has stored messages of.
-    var storedDestinations = KnownHashes()
+    @exclusivity(unchecked) var storedDestinations = KnownHashes()
 
     /// `messaging.operation.name` of everything that is traced.
     struct OperationNames {

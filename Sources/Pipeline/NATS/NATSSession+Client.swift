@@ -54,23 +54,24 @@ extension NATSSession {
         let subject = requests.place(operation.subject)
         let sid = requests.place(operation.sid)
         var subscription = NATSSubscriptions.Subscription()
-        subscription.sid = sid.map { bytes[$0] }
+        var words = NATSSubscriptions.Words(sid: sid.map { bytes[$0] })
         subscription.isInbox = NATSSubject.family(bytes, subject) == .inbox
         if NATSSubject.isPattern(bytes, subject) {
             if !subscription.isInbox { subscription.template = lane.destination(bytes, subject).name }
-            subscription.pattern = subject.map { bytes[$0] }
+            subscription.isPattern = true
+            words.pattern = subject.map { bytes[$0] }
         } else {
             subscription.subject = ByteHash.hash(bytes, subject)
         }
         let queue = requests.place(operation.queue)
         if !queue.isEmpty { subscription.group = lane.group(bytes, queue) }
-        subscriptions.add(subscription, sid: ByteHash.hash(bytes, sid))
+        subscriptions.add(subscription, words, sid: ByteHash.hash(bytes, sid))
     }
 
     private mutating func noteUnsubscription(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
         let sid = ByteHash.hash(bytes, requests.place(operation.sid))
         if operation.messagesMax > 0 { return subscriptions.limit(sid, to: operation.messagesMax) }
-        if !fetches.isEmpty, let subscription = subscriptions[sid], subscription.pattern.isEmpty {
+        if !fetches.isEmpty, let subscription = subscriptions[sid], !subscription.isPattern {
             while let fetch = fetches.remove(reply: subscription.subject) { end(fetch, .succeeded, at: now) }
         }
         subscriptions.remove(sid)

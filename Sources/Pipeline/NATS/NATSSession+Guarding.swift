@@ -18,9 +18,9 @@ extension NATSSession {
     ) {
         requests.disposition = .swallow
         let reason = "tacho: \(refusal.text)"
-        guard let inbox, let subscription = subscriptions[inbox],
+        guard let inbox,
             answer(
-                reason, requests.place(operation.reply), bytes, subscription,
+                reason, requests.place(operation.reply), bytes, inbox,
                 isStored: counters.storedDestinations.contains(destination.hash))
         else {
             let subject = ContextNames.text(bytes, requests.place(operation.subject))
@@ -32,7 +32,7 @@ extension NATSSession {
 
     /// Answers in the place of whoever would have. False where the client could not read it.
     private mutating func answer(
-        _ reason: String, _ reply: Range<Int>, _ bytes: Span<UInt8>, _ subscription: NATSSubscriptions.Subscription,
+        _ reason: String, _ reply: Range<Int>, _ bytes: Span<UInt8>, _ sid: UInt64,
         isStored: Bool
     ) -> Bool {
         let plain = reason.filter { $0 != "'" && $0 != "\"" }
@@ -48,7 +48,7 @@ extension NATSSession {
         answers += Array((headers.isEmpty ? "MSG " : "HMSG ").utf8)
         for index in reply { answers.append(bytes[index]) }
         answers.append(UInt8(ascii: " "))
-        answers += subscription.sid
+        answers += subscriptions.name(of: sid)
         answers.append(UInt8(ascii: " "))
         if !headers.isEmpty {
             NATSWriter.append(headers.count, to: &answers)

@@ -138,10 +138,10 @@ extension NATSSession {
         {
             path.appendHeader(to: &lane.headerLines)
         }
-        let lines = lane.headerLines
+        let added = lane.headerLines.count
         let body = operation.body.count
         if operation.headerLength == 0 {
-            let headers = NATSContextHeaders.blockStart.count + lines.count + 2
+            let headers = NATSContextHeaders.blockStart.count + added + 2
             let lineEnd = requests.place(operation.line).upperBound
             splices.replace(at: requests.frameStart, removing: 0) { $0.append(UInt8(ascii: "H")) }
             splices.replace(at: sizes.lowerBound, removing: lineEnd - sizes.lowerBound) {
@@ -150,18 +150,18 @@ extension NATSSession {
                 NATSWriter.append(headers + body, to: &$0)
                 NATSWriter.appendLineEnd(to: &$0)
                 $0.append(contentsOf: NATSContextHeaders.blockStart)
-                $0.append(contentsOf: lines)
+                $0.append(contentsOf: lane.headerLines)
                 NATSWriter.appendLineEnd(to: &$0)
             }
         } else {
-            let headers = operation.headerLength + lines.count
+            let headers = operation.headerLength + added
             splices.replace(at: sizes.lowerBound, removing: sizes.count) {
                 NATSWriter.append(headers, to: &$0)
                 $0.append(UInt8(ascii: " "))
                 NATSWriter.append(headers + body, to: &$0)
             }
             splices.replace(at: requests.place(operation.headers).upperBound - 2, removing: 0) {
-                $0.append(contentsOf: lines)
+                $0.append(contentsOf: lane.headerLines)
             }
         }
     }

@@ -108,12 +108,7 @@ extension NATSSession {
     private func needsPayload(_ operation: NATSOperation, _ bytes: Span<UInt8>) -> Bool {
         guard !operation.body.isEmpty, operation.payloadLength <= longestRead else { return false }
         let subject = deliveries.place(operation.subject)
-        if !awaited.isEmpty {
-            switch awaited[ByteHash.hash(bytes, subject)] {
-            case .send, .look, .consumer: return true
-            case .settle, nil: break
-            }
-        }
+        if !awaited.isEmpty, awaited.isInPayload(ByteHash.hash(bytes, subject)) { return true }
         return JetStreamAdvisory.isAdvisory(bytes, subject)
     }
 

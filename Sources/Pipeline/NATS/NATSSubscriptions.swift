@@ -5,7 +5,7 @@ import Wire
 ///
 /// Bounded: beyond `countMax` a subscription is not followed, and its messages have no template and no group.
 struct NATSSubscriptions {
-    /// One subscription.
+    /// One subscription: what is asked for with each message. It counts no reference.
     struct Subscription {
         /// Its subject, when that is a pattern; `.none` otherwise.
         var template = NameID.none
@@ -13,19 +13,25 @@ struct NATSSubscriptions {
         var group = Destination.absent
         /// Answers come here: what arrives are no messages to be processed.
         var isInbox = false
-        /// Its id, as the client wrote it.
-        var sid: [UInt8] = []
         /// Messages that may still come before it ends by itself; 0 for no such limit.
         var remaining = 0
         /// Hash of the subject, to find a plain inbox by.
         var subject: UInt64 = 0
-        /// The tokens of a pattern.
-        var pattern: [UInt8] = []
+        /// Its subject is a pattern.
+        var isPattern = false
         /// Requests that came by it since it last published an answer to one.
         var unanswered: UInt16 = 0
 
         /// Whether it answers requests. Who only listens, say to what is published to JetStream, never will.
         var answers: Bool { unanswered < NATSSubscriptions.unansweredMax }
+    }
+
+    /// The words of one subscription, as the client wrote them.
+    struct Words {
+        /// Its id.
+        var sid: [UInt8]
+        /// Its subject, when that is a pattern; empty otherwise.
+        var pattern: [UInt8] = []
     }
 
     static let countMax = 65_536
@@ -35,6 +41,7 @@ struct NATSSubscriptions {
     private static let patternsMax = 64
 
     private var bySID: [UInt64: Subscription] = [:]
+    private var words: [UInt64: Words] = [:]
     private var plain: [UInt64: UInt64] = [:]
     private var patterns: [UInt64] = []
 
@@ -42,11 +49,15 @@ struct NATSSubscriptions {
 
     subscript(sid: UInt64) -> Subscription? { bySID[sid] }
 
-    mutating func add(_ subscription: Subscription, sid: UInt64) {
+    /// The subscription's id, as the client wrote it.
+    func name(of sid: UInt64) -> [UInt8] { words[sid]?.sid ?? [] }
+
+    mutating func add(_ subscription: Subscription, _ words: Words, sid: UInt64) {
         remove(sid)
         guard bySID.count < Self.countMax else { return }
         bySID[sid] = subscription
-        if subscription.pattern.isEmpty {
+        self.words[sid] = words
+        if !subscription.isPattern {
             plain[subscription.subject] = sid
         } else if patterns.count < Self.patternsMax {
             patterns.append(sid)
@@ -55,7 +66,8 @@ struct NATSSubscriptions {
 
     mutating func remove(_ sid: UInt64) {
         guard let gone = bySID.removeValue(forKey: sid) else { return }
-        if gone.pattern.isEmpty {
+        words[sid] = nil
+        if !gone.isPattern {
             if plain[gone.subject] == sid { plain[gone.subject] = nil }
         } else {
             patterns.removeAll { $0 == sid }
@@ -91,10 +103,8 @@ struct NATSSubscriptions {
             return sid
         }
         for sid in patterns {
-            guard let subscription = bySID[sid], NATSSubject.matches(bytes, range, subscription.pattern) else {
-                continue
-            }
-            if !subscription.isInbox { bySID[sid]?.isInbox = true }
+            guard let pattern = words[sid]?.pattern, NATSSubject.matches(bytes, range, pattern) else { continue }
+            if bySID[sid]?.isInbox == false { bySID[sid]?.isInbox = true }
             return sid
         }
         return nil

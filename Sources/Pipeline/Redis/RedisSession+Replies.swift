@@ -128,6 +128,7 @@ extension RedisSession {
             if outcome == .succeeded { isMonitoring = true }
         }
         guard let operation else { return measure(entry, outcome, at: now) }
+        if case .send(let open) = operation { return sent(open, start, outcome, bytes, at: now) }
         var reader = makeReader()
         resolve(operation, start, outcome, bytes, &reader, at: now)
         finish(&reader)
@@ -182,15 +183,7 @@ extension RedisSession {
         _ reader: inout StreamReplyReader, at now: Instant
     ) {
         switch operation {
-        case .send(let open):
-            var messageID = MessageID.none
-            let token = replies.tokens[index]
-            if replies.disposition == .keep, token.kind == .bulkString, token.length > 0,
-                let id = RESPText.entryID(bytes, in: reader.range(index))
-            {
-                messageID = .streamEntry(milliseconds: id.milliseconds, sequence: id.sequence)
-            }
-            lane.published(open, outcome, messageID: messageID, client: client, at: now)
+        case .send(let open): sent(open, index, outcome, bytes, at: now)
         case .settle(let open):
             lane.settled(
                 open, outcome, client: client, listener: listener, causality: &causality, at: now)
@@ -207,6 +200,20 @@ extension RedisSession {
                     open, from: open.destination, .succeeded, client: client, listener: listener, at: now)
             }
         }
+    }
+
+    /// The reply at token `index` says what became of a published message.
+    private mutating func sent(
+        _ open: OpenSend, _ index: Int, _ outcome: Outcome, _ bytes: Span<UInt8>, at now: Instant
+    ) {
+        var messageID = MessageID.none
+        let token = replies.tokens[index]
+        if replies.disposition == .keep, token.kind == .bulkString, token.length > 0,
+            let id = RESPText.entryID(bytes, in: replies.value(token))
+        {
+            messageID = .streamEntry(milliseconds: id.milliseconds, sequence: id.sequence)
+        }
+        lane.published(open, outcome, messageID: messageID, client: client, at: now)
     }
 
     // MARK: Transactions

@@ -4,19 +4,33 @@ import Wire
 /// The names under which a message carries context, whatever its fields are called, and what their values tell.
 enum ContextNames {
     static func isTraceParent(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 11 && RESPText.matches(bytes, in: name, "traceparent")
+        isWord(bytes, name, "traceparent")
     }
 
     static func isCorrelation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 13 && RESPText.matches(bytes, in: name, "correlationid")
+        isWord(bytes, name, "correlationid")
     }
 
     static func isCausation(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 11 && RESPText.matches(bytes, in: name, "causationid")
+        isWord(bytes, name, "causationid")
     }
 
     static func isTraceState(_ bytes: Span<UInt8>, _ name: Range<Int>) -> Bool {
-        name.count == 10 && RESPText.matches(bytes, in: name, "tracestate")
+        isWord(bytes, name, "tracestate")
+    }
+
+    /// Whether a name is a word of 8 to 16 small letters, in any case: its first and its last eight bytes are compared at
+    /// once. Only a letter becomes a small letter when the bit that tells them apart is set.
+    @inline(__always)
+    private static func isWord(_ bytes: Span<UInt8>, _ name: Range<Int>, _ word: StaticString) -> Bool {
+        let count = word.utf8CodeUnitCount
+        guard name.count == count, name.lowerBound >= 0, name.upperBound <= bytes.count else { return false }
+        let caseBits: UInt64 = 0x2020_2020_2020_2020
+        let spelled = UnsafeRawPointer(word.utf8Start)
+        let first = bytes.bytes.unsafeLoadUnaligned(fromByteOffset: name.lowerBound, as: UInt64.self) | caseBits
+        guard first == spelled.loadUnaligned(as: UInt64.self) else { return false }
+        let last = bytes.bytes.unsafeLoadUnaligned(fromByteOffset: name.upperBound &- 8, as: UInt64.self) | caseBits
+        return last == spelled.loadUnaligned(fromByteOffset: count &- 8, as: UInt64.self)
     }
 
     /// Longest text that is kept for a span, enough for the 512 characters that a tracestate may be relied on to keep

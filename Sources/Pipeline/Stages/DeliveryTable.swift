@@ -17,6 +17,18 @@ public struct DeliveryKey: Hashable, Sendable {
         self.group = group
         self.messageID = messageID
     }
+
+    /// Three of the parts are hashes or numbers that rise: two words of them are enough to choose a place by.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(stream &+ group &* 0x9e37_79b9_7f4a_7c15)
+        switch messageID {
+        case .none: break
+        case .streamEntry(let milliseconds, let sequence):
+            hasher.combine(milliseconds &* 0xff51_afd7_ed55_8ccd ^ sequence)
+        case .sequence(let sequence): hasher.combine(sequence)
+        case .anonymous(let hash): hasher.combine(hash)
+        }
+    }
 }
 
 /// A message that was handed to a consumer and not settled yet: all that its process span will need.
@@ -61,26 +73,14 @@ public struct OpenDelivery: Sendable {
 
 /// The open deliveries of some streams, bounded, in order of delivery. Not shared: `OpenDeliveries` is.
 ///
-/// A slab of entries chained in order of insertion, with an index by key. All entries have the same time limit, so the
-/// oldest is both the first to expire and the first to be evicted.
+/// All entries have the same time limit, so the oldest is both the first to expire and the first to be evicted.
 struct DeliveryTable: Sendable {
-    private struct Entry {
-        var key: DeliveryKey
-        var delivery: OpenDelivery
-        var older: Int32
-        var newer: Int32
-    }
-
-    private static let nowhere: Int32 = -1
-
     let capacity: Int
-    private var index: [DeliveryKey: Int32] = [:]
-    private var entries: [Entry?] = []
-    private var vacant: [Int32] = []
-    private var oldest = nowhere
-    private var newest = nowhere
+    private var open = KeyedQueue<DeliveryKey, OpenDelivery>()
     /// The groups seen per stream, for what names a message without naming a group (XDEL). Bounded: see `remember`.
     private var groups: [UInt64: [UInt64]] = [:]
+    /// The last delivery's, which needs not be remembered again.
+    private var lastRemembered: (stream: UInt64, group: UInt64)?
 
     private static let streamsWithGroupsMax = 4_096
     private static let groupsPerStreamMax = 64
@@ -90,7 +90,7 @@ struct DeliveryTable: Sendable {
         self.capacity = capacity
     }
 
-    var count: Int { index.count }
+    var count: Int { open.count }
 
     /// What had to leave so that a new delivery could enter.
     struct Displaced {
@@ -100,44 +100,17 @@ struct DeliveryTable: Sendable {
         var evicted: (key: DeliveryKey, delivery: OpenDelivery)?
     }
 
-    mutating func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> Displaced {
-        var displaced = Displaced(earlier: remove(key), evicted: nil)
-        if index.count >= capacity, oldest != Self.nowhere, let entry = entries[Int(oldest)] {
-            _ = remove(entry.key)
-            displaced.evicted = (entry.key, entry.delivery)
-        }
+    /// Nil when nothing was displaced, as mostly.
+    mutating func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> Displaced? {
         remember(group: key.group, of: key.stream)
-        let entry = Entry(key: key, delivery: delivery, older: newest, newer: Self.nowhere)
-        let position: Int32
-        if let free = vacant.popLast() {
-            position = free
-            entries[Int(free)] = entry
-        } else {
-            position = Int32(entries.count)
-            entries.append(entry)
-        }
-        if newest == Self.nowhere { oldest = position } else { entries[Int(newest)]!.newer = position }
-        newest = position
-        index[key] = position
+        let earlier = open.append(delivery, for: key)
+        guard earlier != nil || open.count > capacity else { return nil }
+        var displaced = Displaced(earlier: earlier)
+        if open.count > capacity, let oldest = open.popOldest() { displaced.evicted = (oldest.key, oldest.value) }
         return displaced
     }
 
-    mutating func remove(_ key: DeliveryKey) -> OpenDelivery? {
-        guard let position = index.removeValue(forKey: key), let entry = entries[Int(position)] else { return nil }
-        if entry.older == Self.nowhere {
-            oldest = entry.newer
-        } else {
-            entries[Int(entry.older)]!.newer = entry.newer
-        }
-        if entry.newer == Self.nowhere {
-            newest = entry.older
-        } else {
-            entries[Int(entry.newer)]!.older = entry.older
-        }
-        entries[Int(position)] = nil
-        vacant.append(position)
-        return entry.delivery
-    }
+    mutating func remove(_ key: DeliveryKey) -> OpenDelivery? { open.remove(key) }
 
     /// Removes the message from every group that holds it.
     mutating func removeAll(stream: UInt64, messageID: MessageID) -> [OpenDelivery] {
@@ -151,21 +124,27 @@ struct DeliveryTable: Sendable {
         deliveredBefore limitNanoseconds: UInt64, most: Int
     ) -> [(key: DeliveryKey, delivery: OpenDelivery)] {
         var expired: [(key: DeliveryKey, delivery: OpenDelivery)] = []
-        while expired.count < most, oldest != Self.nowhere, let entry = entries[Int(oldest)],
-            entry.delivery.deliveredAt.monotonicNanoseconds < limitNanoseconds
+        while expired.count < most,
+            open.lookAtOldest({ $0.deliveredAt.monotonicNanoseconds < limitNanoseconds }) ?? false,
+            let oldest = open.popOldest()
         {
-            _ = remove(entry.key)
-            expired.append((entry.key, entry.delivery))
+            expired.append((oldest.key, oldest.value))
         }
         return expired
     }
 
     private mutating func remember(group: UInt64, of stream: UInt64) {
+        if let lastRemembered, lastRemembered == (stream, group) { return }
         if let known = groups[stream] {
-            guard known.count < Self.groupsPerStreamMax, !known.contains(group) else { return }
+            if known.contains(group) {
+                lastRemembered = (stream, group)
+                return
+            }
+            guard known.count < Self.groupsPerStreamMax else { return }
         } else if groups.count >= Self.streamsWithGroupsMax {
             return
         }
         groups[stream, default: []].append(group)
+        lastRemembered = (stream, group)
     }
 }

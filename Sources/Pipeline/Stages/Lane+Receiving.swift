@@ -234,7 +234,7 @@ extension Lane {
         if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
         delivery.holder = causality.leased(
             delivery.process, message.messageID, correlation(of: message), evicted: causesEvicted)
-        let displaced = shared.deliveries.insert(delivery, for: key)
+        guard let displaced = shared.deliveries.insert(delivery, for: key) else { return }
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
     }

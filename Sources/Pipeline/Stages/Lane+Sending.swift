@@ -12,48 +12,51 @@ extension Lane {
         var open = OpenSend(
             destination: publication.destination, operation: operation, startedAt: now, kind: .client,
             context: TraceContext(traceID: .none, spanID: .none, flags: []), parent: publication.context,
-            bodySize: publication.bodySize, conversation: publication.conversation, traceState: publication.traceState,
-            conversationIsTraceID: false,
-            route: route)
+            bodySize: publication.bodySize, route: route)
         if let parent = publication.context {
             // Whoever set a context has decided; it is neither altered nor overruled.
             open.context = TraceContext(
                 traceID: parent.traceID, spanID: identifiers.spanID(),
                 flags: flags(sampled: shared.sampler.keeps(childOf: parent), random: parent.flags.contains(.random)))
+            open.detail = SendDetail(conversation: publication.conversation, traceState: publication.traceState)
             return (open, .none, .ownContext)
         }
         let inference = causality.infer(mentions: mentions)
-        begin(&open, inference, at: now)
+        let traceState = begin(&open, inference, at: now) ?? publication.traceState
+        var candidates: (links: [SpanLink], leftOut: Int) = ([], 0)
         if open.context.isSampled, inference.candidates != .none {
-            (open.candidates, open.candidatesLeftOut) = causality.links(of: inference, mentions: mentions)
+            candidates = causality.links(of: inference, mentions: mentions)
         }
         if let obstacle = obstacle(publication, listener.inject, open.context.isSampled) {
+            open.detail = SendDetail(
+                conversation: publication.conversation, traceState: traceState, candidates: candidates)
             return (open, .none, obstacle)
         }
         // The span whose context travels in the message is the creation span: a producer.
         open.kind = .producer
         countInjected(route, listener)
         var correlation = Correlation.none
-        if publication.conversation == nil {
+        var conversation = publication.conversation
+        if conversation == nil {
             correlation = inference.cause?.correlation ?? .none
             if correlation == .none { correlation = .traceID(open.context.traceID) }
-            name(&open, correlation)
+            conversation = name(&open, correlation)
         }
+        open.detail = SendDetail(conversation: conversation, traceState: traceState, candidates: candidates)
         let causation = publication.hasCausation || !open.causeID.isShown ? .none : open.causeID
-        let stated = publication.hasTraceStateField ? nil : open.traceState
+        let stated = publication.hasTraceStateField ? nil : traceState
         return (open, .add(open.context, traceState: stated, correlation: correlation, causation: causation), nil)
     }
 
-    /// A message with a known cause continues its trace; any other begins one.
-    private func begin(_ open: inout OpenSend, _ inference: Inference, at now: Instant) {
+    /// A message with a known cause continues its trace; any other begins one. Returns what is to be stated of it.
+    private func begin(_ open: inout OpenSend, _ inference: Inference, at now: Instant) -> String? {
         guard let cause = inference.cause else {
             let traceID = identifiers.traceID()
             let sampled = keepsRoot(traceID, open.destination.name, at: now)
-            if sampled { open.traceState = probabilityState(open.destination.name) }
             open.context = TraceContext(
                 traceID: traceID, spanID: identifiers.markedSpanID(in: traceID),
                 flags: flags(sampled: sampled, random: true))
-            return
+            return sampled ? probabilityState(open.destination.name) : nil
         }
         let traceID = cause.context.traceID
         open.context = TraceContext(
@@ -63,15 +66,18 @@ extension Lane {
         open.parent = cause.context
         open.causeID = cause.messageID
         open.causality = inference.causality
+        return nil
     }
 
-    /// What the span says of the correlation id that the message is given.
-    private func name(_ open: inout OpenSend, _ correlation: Correlation) {
+    /// What the span says of the correlation id that the message is given: the text, where it is not the trace's own.
+    private func name(_ open: inout OpenSend, _ correlation: Correlation) -> String? {
         switch correlation {
-        case .none: break
-        case .traceID(open.context.traceID): open.conversationIsTraceID = true
-        case .traceID(let other): if open.context.isSampled { open.conversation = "\(other)" }
-        case .text(let text): open.conversation = text
+        case .none: return nil
+        case .traceID(open.context.traceID):
+            open.conversationIsTraceID = true
+            return nil
+        case .traceID(let other): return open.context.isSampled ? "\(other)" : nil
+        case .text(let text): return text
         }
     }
 
@@ -100,7 +106,7 @@ extension Lane {
             if parent.isSampled || !isSampled { span.parentSpanID = parent.spanID }
             span.causality = open.causality
         } else {
-            span.link = open.candidates.first
+            span.link = open.detail?.candidates.first
         }
         if case .failed(let error) = outcome { span.error = error }
         span.outcome = ending
@@ -109,13 +115,14 @@ extension Lane {
         span.bodySize = open.bodySize
         span.conversationIsTraceID = open.conversationIsTraceID
         guard isSampled else {
-            return holdUnsampled(span, conversation: open.conversation, keptFor: rule, at: now)
+            return holdUnsampled(span, conversation: open.detail?.conversation, keptFor: rule, at: now)
         }
-        if open.conversation != nil || open.traceState != nil || !open.candidates.isEmpty || position != nil {
+        if open.detail != nil || position != nil {
+            let detail = open.detail
             span.detail = SpanDetail(
-                moreLinks: Array(open.candidates.dropFirst(open.parent == nil ? 1 : 0)),
-                droppedLinkCount: UInt32(clamping: open.candidatesLeftOut), conversationID: open.conversation,
-                traceState: open.traceState, position: position)
+                moreLinks: detail.map { Array($0.candidates.dropFirst(open.parent == nil ? 1 : 0)) } ?? [],
+                droppedLinkCount: UInt32(clamping: detail?.candidatesLeftOut ?? 0),
+                conversationID: detail?.conversation, traceState: detail?.traceState, position: position)
         }
         // A message with an inferred cause shares the fate of a trace that began here.
         let reason = open.causality == .none ? reason(ofContext: open.parent) : .probability

@@ -84,14 +84,31 @@ struct OpenSend {
     /// How the parent was found, and the message that it belongs to, if no context told it.
     var causality = SpanCausality.none
     var causeID = MessageID.none
-    /// Links to what may have been the cause.
-    var candidates: [SpanLink] = []
-    var candidatesLeftOut = 0
     var bodySize: Int64
-    var conversation: String?
-    var traceState: String?
-    var conversationIsTraceID: Bool
+    var conversationIsTraceID = false
     var route: RouteID
+    /// Nil for most. Apart, because a send is copied on its way through the queue of those that wait, and text is counted
+    /// with each copy.
+    var detail: SendDetail?
+}
+
+/// What few sends have.
+final class SendDetail {
+    let conversation: String?
+    let traceState: String?
+    /// Links to what may have been the cause.
+    let candidates: [SpanLink]
+    let candidatesLeftOut: Int
+
+    /// Nil when there is nothing.
+    init?(
+        conversation: String?, traceState: String?, candidates: (links: [SpanLink], leftOut: Int) = ([], 0)
+    ) {
+        guard conversation != nil || traceState != nil || !candidates.links.isEmpty else { return nil }
+        self.conversation = conversation
+        self.traceState = traceState
+        (self.candidates, candidatesLeftOut) = candidates
+    }
 }
 
 /// A request for messages that waits for the broker's answer.

@@ -31,7 +31,7 @@ public final class OpenDeliveries: Sendable {
         shards.reduce(0) { $0 + $1.table.withLock { $0.count } }
     }
 
-    func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> DeliveryTable.Displaced {
+    func insert(_ delivery: OpenDelivery, for key: DeliveryKey) -> DeliveryTable.Displaced? {
         shard(key.stream, key.messageID).table.withLock { $0.insert(delivery, for: key) }
     }
 

@@ -11,13 +11,13 @@ import Telemetry
 /// to the context that it came from. A trace has one root: a second such span begins a trace of its own, together with
 /// what hangs under it.
 struct ProvisionalTable {
-    private struct Entry {
-        var span: SpanRecord
-        var conversation: String?
+    /// What decides over a place; apart from the span, so that a place is emptied without reading the span's memory.
+    private struct Place {
         var endedAt: UInt64
         /// The serial number of the trace's span before this one, or of another trace's in the same chain; 0 = none.
         var previous: UInt64
         var isGone = false
+        var hasConversation: Bool
     }
 
     /// A trace that a rule has kept.
@@ -36,7 +36,10 @@ struct ProvisionalTable {
 
     let capacity: Int
     let ageNanoseconds: UInt64
-    private var entries: ContiguousArray<Entry> = []
+    private var places: ContiguousArray<Place> = []
+    /// In the same order.
+    private var spans: ContiguousArray<HeldSpan> = []
+    private var conversations: ContiguousArray<String?> = []
     /// The newest serial number of each chain.
     private var heads: [UInt64]
     private var oldest: UInt64 = 1
@@ -81,7 +84,7 @@ struct ProvisionalTable {
 
     /// Lets go of what is too old.
     mutating func expire(at now: UInt64) {
-        while oldest < next, entries[place(oldest)].endedAt + ageNanoseconds < now { dismissOldest() }
+        while oldest < next, places[place(oldest)].endedAt + ageNanoseconds < now { dismissOldest() }
         while let first = keptOrder.first, first.at + Self.keptNanoseconds < now { forgetOldestKept() }
     }
 
@@ -96,12 +99,16 @@ struct ProvisionalTable {
     private mutating func insert(_ span: SpanRecord, _ conversation: String?, at now: UInt64) {
         if count == capacity { dismissOldest() }
         let chain = chain(span.traceID)
-        let entry = Entry(span: span, conversation: conversation, endedAt: now, previous: heads[chain])
+        let entry = Place(endedAt: now, previous: heads[chain], hasConversation: conversation != nil)
         let place = place(next)
-        if place < entries.count {
-            entries[place] = entry
+        if place < places.count {
+            places[place] = entry
+            spans[place] = HeldSpan(span)
+            if conversation != nil { conversations[place] = conversation }
         } else {
-            entries.append(entry)
+            places.append(entry)
+            spans.append(HeldSpan(span))
+            conversations.append(conversation)
         }
         heads[chain] = next
         next += 1
@@ -109,10 +116,14 @@ struct ProvisionalTable {
 
     private mutating func dismissOldest() {
         let place = place(oldest)
-        if !entries[place].isGone { dismissed += 1 }
-        entries[place].isGone = true
-        entries[place].conversation = nil
+        if !places[place].isGone { dismissed += 1 }
+        empty(place)
         oldest += 1
+    }
+
+    private mutating func empty(_ place: Int) {
+        places[place].isGone = true
+        if places[place].hasConversation { conversations[place] = nil }
     }
 
     private mutating func take(_ trace: TraceID, at now: UInt64) -> [(span: SpanRecord, conversation: String?)] {
@@ -120,13 +131,12 @@ struct ProvisionalTable {
         var serial = heads[chain(trace)]
         while serial >= oldest, taken.count < Self.spansPerTraceMax - 1 {
             let place = place(serial)
-            if entries[place].endedAt + ageNanoseconds < now { break }
-            if entries[place].span.traceID == trace, !entries[place].isGone {
-                taken.append((entries[place].span, entries[place].conversation))
-                entries[place].isGone = true
-                entries[place].conversation = nil
+            if places[place].endedAt + ageNanoseconds < now { break }
+            if spans[place].traceID == trace, !places[place].isGone {
+                taken.append((spans[place].record, places[place].hasConversation ? conversations[place] : nil))
+                empty(place)
             }
-            serial = entries[place].previous
+            serial = places[place].previous
         }
         return taken.reversed()
     }

@@ -26,25 +26,37 @@ struct SpliceList {
 
     /// The edited form of the first `count` readable bytes of `buffer`. Leaves the list empty.
     mutating func apply(to buffer: ByteBuffer, count: Int) -> ByteBuffer {
-        var result = ByteBufferAllocator().buffer(capacity: count + inserted.count)
-        var position = 0
-        for splice in splices {
-            copy(buffer, position..<splice.offset, to: &result)
-            inserted.withUnsafeBytes { bytes in
-                _ = result.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[splice.inserted]))
+        let most = count + inserted.count
+        var result = ByteBufferAllocator().buffer(capacity: most)
+        _ = result.writeWithUnsafeMutableBytes(minimumWritableBytes: most) { target in
+            buffer.withUnsafeReadableBytes { source in
+                inserted.withUnsafeBytes { added in write(source, added, count, to: target) }
             }
-            position = splice.offset + splice.removed
         }
-        copy(buffer, position..<count, to: &result)
         splices.removeAll(keepingCapacity: true)
         inserted.removeAll(keepingCapacity: true)
         return result
     }
 
-    private func copy(_ buffer: ByteBuffer, _ range: Range<Int>, to result: inout ByteBuffer) {
-        guard !range.isEmpty else { return }
-        buffer.withUnsafeReadableBytes { bytes in
-            _ = result.writeBytes(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    /// Writes the pieces of `source` and what stands between them; returns how many bytes they are.
+    private func write(
+        _ source: UnsafeRawBufferPointer, _ added: UnsafeRawBufferPointer, _ count: Int,
+        to target: UnsafeMutableRawBufferPointer
+    ) -> Int {
+        var (position, written) = (0, 0)
+        func copy(_ bytes: UnsafeRawBufferPointer, _ range: Range<Int>) {
+            guard !range.isEmpty else { return }
+            // `rebasing` checks the range against the source, the slice of the target against the room.
+            UnsafeMutableRawBufferPointer(rebasing: target[written..<written + range.count])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
+            written += range.count
         }
+        for splice in splices {
+            copy(source, position..<splice.offset)
+            copy(added, splice.inserted)
+            position = splice.offset + splice.removed
+        }
+        copy(source, position..<count)
+        return written
     }
 }

@@ -169,13 +169,11 @@ extension TraceID {
 
     /// Whether these bytes are this id's text form.
     public func isText(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        guard range.count == 32 else { return false }
-        var position = range.lowerBound
-        var isEqual = true
-        write {
-            isEqual = isEqual && bytes[position] == $0
-            position += 1
+        guard range.count == 32, range.lowerBound >= 0, range.upperBound <= bytes.count else { return false }
+        let (first, last) = (HexadecimalText.words(high), HexadecimalText.words(low))
+        func word(_ index: Int) -> UInt64 {
+            bytes.bytes.unsafeLoadUnaligned(fromByteOffset: range.lowerBound &+ index &* 8, as: UInt64.self).bigEndian
         }
-        return isEqual
+        return word(0) == first.high && word(1) == first.low && word(2) == last.high && word(3) == last.low
     }
 }

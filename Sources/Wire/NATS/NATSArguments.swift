@@ -26,6 +26,10 @@ struct NATSArguments: Sendable {
         count &+= 1
     }
 
+    /// Whether the argument under way may still turn out to be a number.
+    @inline(__always)
+    var isNumber: Bool { list[count &- 1].number >= 0 }
+
     /// Adds a byte to the argument under way.
     @inline(__always)
     mutating func extend(_ byte: UInt8) {

@@ -121,6 +121,10 @@ public struct NATSDecoder: Sendable {
         let limit = limits.lineBytesMax - base
         let end = min(bytes.count, max(limit, position))
         while position < end {
+            if phase == .argument {
+                scanArgument(bytes, &position, end)
+                guard position < end else { break }
+            }
             let byte = bytes[position]
             position &+= 1
             switch byte {
@@ -163,6 +167,19 @@ public struct NATSDecoder: Sendable {
         }
         guard end == bytes.count else { throw .lineTooLong }
         return false
+    }
+
+    /// Consumes what is here of an argument, up to the blank or control character behind it.
+    @inline(__always)
+    private mutating func scanArgument(_ bytes: Span<UInt8>, _ position: inout Int, _ end: Int) {
+        while position < end, bytes[position] > 0x20 {
+            guard arguments.isNumber else {
+                position = ASCIIText.placeOfBlank(bytes, in: position..<end)
+                return
+            }
+            arguments.extend(bytes[position])
+            position &+= 1
+        }
     }
 
     /// Bytes that begin no verb are noticed at once: a client that begins to encrypt waits for an answer.

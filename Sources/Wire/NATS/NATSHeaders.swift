@@ -57,8 +57,7 @@ public struct NATSHeaders {
             next = min(end, lineFeed + 1)
             var textEnd = lineFeed
             if textEnd > start, bytes[textEnd - 1] == UInt8(ascii: "\r") { textEnd -= 1 }
-            var colon = start
-            while colon < textEnd, bytes[colon] != UInt8(ascii: ":") { colon += 1 }
+            let colon = ASCIIText.place(of: UInt8(ascii: ":"), bytes, in: start..<textEnd)
             guard colon > start, colon < textEnd else { continue }
             var first = colon + 1
             while first < textEnd, Self.isBlank(bytes[first]) { first += 1 }
@@ -81,9 +80,7 @@ public struct NATSHeaders {
 
     @inline(__always)
     private static func lineFeed(_ bytes: Span<UInt8>, _ start: Int, _ end: Int) -> Int {
-        var index = start
-        while index < end, bytes[index] != UInt8(ascii: "\n") { index &+= 1 }
-        return index
+        ASCIIText.place(of: UInt8(ascii: "\n"), bytes, in: start..<end)
     }
 
     @inline(__always)

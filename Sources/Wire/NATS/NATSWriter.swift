@@ -2,12 +2,15 @@
 public enum NATSWriter {
     /// Appends a decimal number.
     public static func append(_ number: UInt64, to buffer: inout [UInt8]) {
-        var power: UInt64 = 1
-        while number / power >= 10 { power *= 10 }
-        while power > 0 {
-            buffer.append(UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: number / power % 10))
-            power /= 10
-        }
+        var digits = InlineArray<20, UInt8>(repeating: 0)
+        var (first, rest) = (digits.count, number)
+        repeat {
+            let tens = rest / 10
+            first &-= 1
+            digits[first] = UInt8(ascii: "0") &+ UInt8(truncatingIfNeeded: rest &- tens &* 10)
+            rest = tens
+        } while rest > 0
+        for index in first..<digits.count { buffer.append(digits[index]) }
     }
 
     /// Appends a decimal number that is not negative.

@@ -19,7 +19,6 @@ struct Scenario {
 }
 
 let messagesPerRead = 100
-let reads = 2_000
 let milliseconds = 1_700_000_000_000
 let id = "\(milliseconds)-0"
 
@@ -80,6 +79,19 @@ struct Traffic {
                 })
         ])
 
+    /// Messages that JetStream stores, and its word on each.
+    static let natsAnswered = Traffic(
+        name: "JetStream publish 512 B",
+        opening: natsOpening + [.fromClient(ByteBuffer(string: "SUB _INBOX.abc.* 2\r\n"))],
+        steps: [
+            .fromClient(repeated { "PUB orders _INBOX.abc.\($0) 512\r\n\(body)\r\n" }),
+            .fromServer(
+                repeated {
+                    let answer = #"{"stream":"ORDERS", "seq":\#($0 + 1)}"#
+                    return "MSG _INBOX.abc.\($0) 2 \(answer.utf8.count)\r\n\(answer)\r\n"
+                }),
+        ])
+
     /// JetStream's messages and an acknowledgement for each.
     static let natsConsuming = Traffic(
         name: "JetStream consume 512 B", opening: natsOpening,
@@ -106,7 +118,10 @@ struct Traffic {
     private static func repeated(_ make: (Int) -> String) -> ByteBuffer { ByteBuffer(string: text(make)) }
 }
 
-func measure<Session: SessionMachine>(_ traffic: Traffic, _ scenario: Scenario, _: Session.Type) {
+/// Heap blocks and time of so many reads, behind a quarter as many that do not count.
+func measure<Session: SessionMachine>(
+    _ traffic: Traffic, _ scenario: Scenario, _: Session.Type, reads: Int
+) -> (blocks: UInt64, duration: Duration) {
     let listener = ListenerProfile(
         number: 0, name: "redis", service: "shop", system: "redis", broker: BrokerAddress(server: "bus", port: 6379),
         inject: scenario.inject)
@@ -143,14 +158,24 @@ func measure<Session: SessionMachine>(_ traffic: Traffic, _ scenario: Scenario, 
 
     for step in traffic.opening { take(step) }
     _ = round(reads / 4)
-    let (blocks, duration) = round(reads)
-    let nanoseconds = Double(duration.components.attoseconds) / 1e9 + Double(duration.components.seconds) * 1e9
-    let perMessage = nanoseconds / Double(reads * messagesPerRead)
-    let text = "\(traffic.name),\(scenario.name),\(Double(blocks) / Double(reads)),"
-    print(text + "\(Double(blocks) / Double(reads * messagesPerRead)),\((perMessage * 10).rounded() / 10)")
+    return round(reads)
 }
 
-print("traffic,scenario,blocks per read of \(messagesPerRead) messages,blocks per message,ns per message")
+/// One thing to measure.
+struct Case {
+    var traffic: Traffic
+    var scenario: Scenario
+    var isNATS: Bool
+
+    var name: String { "\(traffic.name),\(scenario.name)" }
+
+    func measure(reads: Int) -> (blocks: UInt64, duration: Duration) {
+        isNATS
+            ? allocations.measure(traffic, scenario, NATSSession.self, reads: reads)
+            : allocations.measure(traffic, scenario, RedisSession.self, reads: reads)
+    }
+}
+
 let off = Scenario(name: "off", sampler: .alwaysOff, holdsUnsampled: false, inject: .never)
 let held = Scenario(name: "unsampled and held", sampler: .alwaysOff, holdsUnsampled: true, inject: .never)
 let injected = Scenario(
@@ -159,9 +184,32 @@ let few = Scenario(name: "1 % sampled", sampler: .ratio(0.01), holdsUnsampled: t
 let fewInjected = Scenario(
     name: "1 % sampled and injected", sampler: .ratio(0.01), holdsUnsampled: true, inject: .always)
 let all = Scenario(name: "all sampled", sampler: .alwaysOn, holdsUnsampled: true, inject: .never)
-for scenario in [off, held, injected, few, all] { measure(.publishing, scenario, RedisSession.self) }
-for scenario in [off, held] { measure(.consuming, scenario, RedisSession.self) }
-for scenario in [off, held, injected, fewInjected, all] { measure(.natsPublishing, scenario, NATSSession.self) }
-for traffic in [Traffic.natsDelivering, .natsConsuming] {
-    for scenario in [off, held] { measure(traffic, scenario, NATSSession.self) }
+
+let cases =
+    [off, held, injected, few, fewInjected, all].map { Case(traffic: .publishing, scenario: $0, isNATS: false) }
+    + [off, held].map { Case(traffic: .consuming, scenario: $0, isNATS: false) }
+    + [off, held, injected, fewInjected, all].map { Case(traffic: .natsPublishing, scenario: $0, isNATS: true) }
+    + [Traffic.natsDelivering, .natsAnswered, .natsConsuming].flatMap { traffic in
+        [off, held].map { Case(traffic: traffic, scenario: $0, isNATS: true) }
+    }
+
+switch CommandLine.arguments.dropFirst().map({ $0 }) {
+case ["list"]:
+    for (number, one) in cases.enumerated() { print("\(number),\(one.name)") }
+case let words where words.count == 2:
+    // For a tool that counts instructions: one case alone, so many reads in all.
+    guard let number = Int(words[0]), cases.indices.contains(number), let reads = Int(words[1]) else {
+        fatalError("usage: allocations [list | NUMBER READS]")
+    }
+    _ = cases[number].measure(reads: reads)
+default:
+    let reads = 2_000
+    print("traffic,scenario,blocks per read of \(messagesPerRead) messages,blocks per message,ns per message")
+    for one in cases {
+        let (blocks, duration) = one.measure(reads: reads)
+        let nanoseconds = Double(duration.components.attoseconds) / 1e9 + Double(duration.components.seconds) * 1e9
+        let perMessage = nanoseconds / Double(reads * messagesPerRead)
+        let text = "\(one.name),\(Double(blocks) / Double(reads)),"
+        print(text + "\(Double(blocks) / Double(reads * messagesPerRead)),\((perMessage * 10).rounded() / 10)")
+    }
 }

@@ -21,7 +21,7 @@ import Testing
 
     @Test func whatGoesInComesOutOnce() {
         var table = DeliveryTable(capacity: 4)
-        #expect(table.insert(delivery(attempt: 7), for: key(1)).evicted == nil)
+        #expect(table.insert(delivery(attempt: 7), for: key(1))?.evicted == nil)
         #expect(table.count == 1)
         #expect(table.remove(key(1, group: 2)) == nil)
         #expect(table.remove(key(1, stream: 2)) == nil)
@@ -35,20 +35,20 @@ import Testing
         _ = table.insert(delivery(attempt: 1), for: key(1))
         _ = table.insert(delivery(), for: key(2))
         let displaced = table.insert(delivery(attempt: 2), for: key(1))
-        #expect(displaced.earlier?.attempt == 1)
-        #expect(displaced.evicted == nil)
+        #expect(displaced?.earlier?.attempt == 1)
+        #expect(displaced?.evicted == nil)
         // It is the newest now: the other one has to go first.
-        #expect(table.insert(delivery(), for: key(3)).evicted?.key == key(2))
+        #expect(table.insert(delivery(), for: key(3))?.evicted?.key == key(2))
     }
 
     @Test func theOldestIsEvicted() {
         var table = DeliveryTable(capacity: 3)
         for message in 1...3 { _ = table.insert(delivery(), for: key(UInt64(message))) }
         _ = table.remove(key(2))
-        #expect(table.insert(delivery(), for: key(4)).evicted == nil)
-        #expect(table.insert(delivery(), for: key(5)).evicted?.key == key(1))
-        #expect(table.insert(delivery(), for: key(6)).evicted?.key == key(3))
-        #expect(table.insert(delivery(), for: key(7)).evicted?.key == key(4))
+        #expect(table.insert(delivery(), for: key(4))?.evicted == nil)
+        #expect(table.insert(delivery(), for: key(5))?.evicted?.key == key(1))
+        #expect(table.insert(delivery(), for: key(6))?.evicted?.key == key(3))
+        #expect(table.insert(delivery(), for: key(7))?.evicted?.key == key(4))
         #expect(table.count == 3)
     }
 
@@ -86,8 +86,8 @@ import Testing
                 let oldest = model.count == 20 ? model.removeFirst() : nil
                 model.append((key, UInt32(step)))
                 let displaced = table.insert(delivery(attempt: UInt32(step)), for: key)
-                #expect(displaced.earlier?.attempt == known?.attempt)
-                #expect(displaced.evicted?.key == oldest?.key)
+                #expect(displaced?.earlier?.attempt == known?.attempt)
+                #expect(displaced?.evicted?.key == oldest?.key)
             } else {
                 let known = model.firstIndex { $0.key == key }.map { model.remove(at: $0) }
                 #expect(table.remove(key)?.attempt == known?.attempt)

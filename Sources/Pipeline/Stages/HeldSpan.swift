@@ -1,0 +1,72 @@
+import Telemetry
+
+/// A span record without what only kept spans have. It counts no reference, so that taking it into the ring and letting it
+/// go again, which is what becomes of most spans, is a copy of flat bytes.
+struct HeldSpan {
+    private var descriptor: SpanDescriptorID
+    private var kind: SpanKind
+    private var flags: TraceFlags
+    private var outcome: SpanOutcome
+    private var causality: SpanCausality
+    private var conversationIsTraceID: Bool
+    let traceID: TraceID
+    private var spanID: SpanID
+    private var parentSpanID: SpanID
+    private var startUnixNanoseconds: UInt64
+    private var endUnixNanoseconds: UInt64
+    private var error: NameID
+    private var consumer: NameID
+    private var client: NameID
+    private var attempt: UInt32
+    private var batchCount: UInt32
+    private var bodySize: Int64
+    private var queueNanoseconds: Int64
+    private var messageID: MessageID
+    private var link: SpanLink?
+
+    /// `span` is not sampled and so has neither a reason nor details.
+    @inline(__always)
+    init(_ span: borrowing SpanRecord) {
+        descriptor = span.descriptor
+        kind = span.kind
+        flags = span.flags
+        outcome = span.outcome
+        causality = span.causality
+        conversationIsTraceID = span.conversationIsTraceID
+        traceID = span.traceID
+        spanID = span.spanID
+        parentSpanID = span.parentSpanID
+        startUnixNanoseconds = span.startUnixNanoseconds
+        endUnixNanoseconds = span.endUnixNanoseconds
+        error = span.error
+        consumer = span.consumer
+        client = span.client
+        attempt = span.attempt
+        batchCount = span.batchCount
+        bodySize = span.bodySize
+        queueNanoseconds = span.queueNanoseconds
+        messageID = span.messageID
+        link = span.link
+    }
+
+    /// What was taken in.
+    var record: SpanRecord {
+        var span = SpanRecord(
+            descriptor: descriptor, kind: kind, traceID: traceID, spanID: spanID, flags: flags,
+            startUnixNanoseconds: startUnixNanoseconds, endUnixNanoseconds: endUnixNanoseconds)
+        span.outcome = outcome
+        span.causality = causality
+        span.conversationIsTraceID = conversationIsTraceID
+        span.parentSpanID = parentSpanID
+        span.error = error
+        span.consumer = consumer
+        span.client = client
+        span.attempt = attempt
+        span.batchCount = batchCount
+        span.bodySize = bodySize
+        span.queueNanoseconds = queueNanoseconds
+        span.messageID = messageID
+        span.link = link
+        return span
+    }
+}
