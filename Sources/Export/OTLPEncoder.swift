@@ -157,6 +157,14 @@ package struct OTLPEncoder: ~Copyable {
             output.attributeHead(0x4a, SpanAttribute.outcome, textCount: text.utf8.count)
             output.raw(text)
         }
+        if record.deadLetter != .none {
+            let text = record.deadLetter.text
+            output.attributeHead(0x4a, SpanAttribute.deadLetterReason, textCount: text.utf8.count)
+            output.raw(text)
+        }
+        if record.redeliveryDelayMilliseconds > 0 {
+            output.attribute(0x4a, SpanAttribute.redeliveryDelay, Double(record.redeliveryDelayMilliseconds) / 1e3)
+        }
         if let reason = record.reason {
             let text = reason.text
             output.attributeHead(0x4a, SpanAttribute.samplingReason, textCount: text.utf8.count)
@@ -305,7 +313,7 @@ package struct OTLPEncoder: ~Copyable {
     /// No span of this record is larger. The constants are the sum of all keys, numbers and lengths, rounded up.
     @inline(__always)
     private mutating func sizeLimit(_ record: borrowing SpanRecord, _ template: SpanTemplates.Template) -> Int {
-        var size = 1088 + template.constant.count + template.peer.count
+        var size = 1216 + template.constant.count + template.peer.count
         size += templates.name(record.client).count
         size += templates.name(record.error).count
         size += templates.name(record.consumer).count

@@ -11,7 +11,7 @@ import urllib.request
 import pytest
 import redis
 
-from harness import FaultyRelay, RawClient, command, tacho as program, wait_for
+from harness import RawClient, Relay, command, tacho as program, wait_for
 
 STREAM = "orders"
 KEY = "orders publish"
@@ -54,7 +54,7 @@ class Publisher:
 @pytest.fixture
 def bad_network(world):
     server = world.redis("--enable-debug-command", "yes")
-    relay = FaultyRelay(server.address)
+    relay = Relay(server.address)
     relay.server = server
     world.keep(_Closing(relay.stop))
     return relay

@@ -23,7 +23,7 @@ async def with_stream(target, **more):
 
 
 def consumer(**more):
-    return ConsumerConfig(durable_name="workers", ack_policy=AckPolicy.EXPLICIT, **more)
+    return ConsumerConfig(**{"durable_name": "workers", "ack_policy": AckPolicy.EXPLICIT, **more})
 
 
 def test_publishing_ends_with_the_acknowledgement(nats, nats_tacho, receiver):
@@ -206,7 +206,64 @@ def test_a_message_that_was_delivered_too_often_is_a_dead_letter_of_its_trace(na
     view = receiver.wait_for(lambda seen: len(seen.named("process ORDERS")) == 2)
     last = max(view.named("process ORDERS"), key=lambda span: span.start)
     assert last.get("tacho.outcome") == "dead_lettered"
+    assert last.get("tacho.dead_letter.reason") == "max_deliveries"
     assert last.trace_id == view.one("publish orders.new").trace_id
+    assert nats_tacho.metrics().sum("tacho_dead_letters_total", reason="max_deliveries") == 1
+
+
+def test_a_dead_letter_is_on_its_trace_also_when_its_consumer_has_given_it_back(nats_tacho, receiver):
+    async def scenario():
+        app, js = await with_stream(nats_tacho)
+        advisories = await app.subscribe("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>")
+        # Made past the sidecar, which so does not know how often is too often.
+        past = await NatsApp.connect(nats_tacho.upstream)
+        await past.jetstream().add_consumer(STREAM, consumer(ack_wait=0.5, max_deliver=1))
+        subscription = await js.pull_subscribe_bind("workers", STREAM)
+        await js.publish(SUBJECT, b"poison")
+        await (await subscription.fetch(1, timeout=10))[0].nak(delay=0.2)
+        with pytest.raises(NatsTimeout):
+            await subscription.fetch(1, timeout=1)
+        await advisories.next_msg(timeout=10)
+
+    run(scenario())
+    view = receiver.wait_for_names("process ORDERS", "dead_letter ORDERS")
+    processed, given_up = view.one("process ORDERS"), view.one("dead_letter ORDERS")
+    assert processed.get("tacho.outcome") == "rejected" and processed.get("tacho.redelivery.delay.seconds") == 0.2
+    assert given_up.parent_id == processed.span_id and given_up.get("tacho.dead_letter.reason") == "max_deliveries"
+
+
+def test_without_a_word_of_the_server_the_last_delivery_tells(nats_tacho, receiver):
+    async def scenario():
+        _, js = await with_stream(nats_tacho)
+        subscription = await js.pull_subscribe(
+            "orders.>", durable="workers", stream=STREAM, config=consumer(ack_wait=0.5, max_deliver=1))
+        await js.publish(SUBJECT, b"poison")
+        await js.publish(SUBJECT, b"food")
+        _, food = await subscription.fetch(2, timeout=10)
+        await food.ack()
+        await asyncio.to_thread(receiver.wait_for_names, "process ORDERS", "process ORDERS")
+
+    run(scenario())
+    poison, food = sorted(receiver.view().named("process ORDERS"), key=lambda span: span["messaging.message.id"])
+    assert poison.get("tacho.dead_letter.reason") == "inferred" and food.get("tacho.dead_letter.reason") is None
+    assert nats_tacho.metrics().sum("tacho_dead_letters_total") == 1
+
+
+def test_an_acknowledgement_of_all_ends_what_came_before(nats_tacho, receiver):
+    async def scenario():
+        app, js = await with_stream(nats_tacho)
+        subscription = await js.pull_subscribe(
+            "orders.>", durable="workers", stream=STREAM, config=consumer(ack_policy=AckPolicy.ALL))
+        for number in range(5):
+            await js.publish(SUBJECT, b"%d" % number)
+        messages = await subscription.fetch(5, timeout=10)
+        await messages[3].ack()
+        await app.flush()
+
+    run(scenario())
+    view = receiver.wait_for(lambda seen: len(seen.named("process ORDERS")) == 4)
+    assert view.one("ack ORDERS").get("messaging.batch.message_count") == 4
+    assert nats_tacho.metrics().sum("tacho_deliveries_open") == 1
 
 
 def test_an_ordered_consumer(nats_tacho, receiver):

@@ -1,5 +1,8 @@
 """Encrypted NATS on either side of the program, and clients that prove who they are through it."""
 
+import base64
+import hashlib
+import json
 import os
 import ssl
 import subprocess
@@ -297,3 +300,59 @@ def test_authentication(world, receiver, authority, way, encrypted):
     run(there_and_back(tacho, **right))
     receiver.wait_for_names(*NAMES)
     assert_read(tacho)
+
+
+class Identity:
+    """A key pair of an operator, an account or a user, and the tokens that it signs for others."""
+
+    def __init__(self, prefix):
+        self.seed = nkeys.encode_seed(os.urandom(32), prefix)
+        self._pair = nkeys.from_seed(bytearray(self.seed))
+        self.name = self._pair.public_key.decode()
+
+    def sign(self, subject, kind, **claims):
+        """A JWT in the form that NATS uses: header and claims in base64url, signed with ed25519."""
+        body = {"iat": 1_700_000_000, "iss": self.name, "name": kind, "sub": subject,
+                "nats": {"type": kind, "version": 2, **claims}}
+        body["jti"] = base64.b32encode(hashlib.sha256(json.dumps(body).encode()).digest()).decode().rstrip("=")
+        words = [self._text(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "ed25519-nkey"}, body)]
+        return ".".join([*words, self._text(self._pair.sign(".".join(words).encode()))])
+
+    @staticmethod
+    def _text(data):
+        return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def unlimited(*names):
+    return dict.fromkeys(names, -1)
+
+
+def test_tokens_of_an_operator(world, receiver, tmp_path):
+    """Operator, account and user as JWT: the server's nonce is signed by the client and passes untouched both ways."""
+    operator, account, user, stranger = map(Identity, [
+        nkeys.PREFIX_BYTE_OPERATOR, nkeys.PREFIX_BYTE_ACCOUNT, nkeys.PREFIX_BYTE_USER, nkeys.PREFIX_BYTE_USER])
+    limits = unlimited("subs", "data", "payload", "imports", "exports", "conn", "leaf") | {"wildcards": True}
+    file = tmp_path / "operator.jwt"
+    file.write_text(operator.sign(operator.name, "operator"))
+    token = account.sign(user.name, "user", pub={}, sub={}, **unlimited("subs", "data", "payload"))
+    server = world.nats(
+        f'operator: "{file}"\nresolver: MEMORY\n'
+        f'resolver_preload: {{ {account.name}: "{operator.sign(account.name, "account", limits=limits)}" }}',
+        jetstream=False)
+    tacho = world.tacho(server, receiver)
+    assert RawNats(tacho).info["nonce"]
+
+    def credentials(seed):
+        path = tmp_path / "user.creds"
+        path.write_text(f"-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n"
+                        f"-----BEGIN USER NKEY SEED-----\n{seed.decode()}\n------END USER NKEY SEED------\n")
+        return str(path)
+
+    run(there_and_back(tacho, user_credentials=credentials(user.seed)))
+    with pytest.raises(Error, match="Authorization Violation"):
+        run(there_and_back(tacho, user_credentials=credentials(stranger.seed)))
+    receiver.wait_for_names(*NAMES)
+    assert_read(tacho)
+    told = tacho.logs().encode() + receiver.raw() + tacho.get("/metrics")[1]
+    for secret in (token, token.split(".")[2], user.seed.decode()):
+        assert secret.encode() not in told

@@ -158,6 +158,11 @@ struct OTLPFullEncoder {
             pairs.append(("tacho.queue.seconds", .double(Double(record.queueNanoseconds) / 1e9)))
         }
         text("tacho.outcome", record.outcome.text)
+        text("tacho.dead_letter.reason", record.deadLetter.text)
+        if record.redeliveryDelayMilliseconds > 0 {
+            pairs.append(
+                ("tacho.redelivery.delay.seconds", .double(Double(record.redeliveryDelayMilliseconds) / 1e3)))
+        }
         text("tacho.causality", record.causality.rule)
         text("tacho.causality.confidence", record.causality.confidence)
         if let position = record.detail?.position {

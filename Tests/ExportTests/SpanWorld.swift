@@ -67,6 +67,8 @@ struct SpanWorld {
         if maybe() { record.client = names.intern(randomText(&generator, words: 20)) }
         if maybe() { record.messageID = randomMessageID(&generator) }
         record.outcome = SpanOutcome.allCases.randomElement(using: &generator) ?? .unremarkable
+        record.deadLetter = DeadLetterReason.allCases.randomElement(using: &generator) ?? .none
+        if maybe() { record.redeliveryDelayMilliseconds = UInt32.random(in: 0...(.max), using: &generator) }
         if maybe() { record.attempt = UInt32.random(in: 0...(.max), using: &generator) }
         if maybe() { record.batchCount = UInt32.random(in: 0...300, using: &generator) }
         if maybe() { record.bodySize = Int64.random(in: -1...(.max), using: &generator) }

@@ -63,9 +63,9 @@ enum JetStreamError {
 struct JetStreamConsumerInfo {
     private(set) var stream: Range<Int>?
     private(set) var consumer: Range<Int>?
-    private(set) var isDurable = false
-    /// Its messages are not acknowledged.
-    private(set) var needsNoAcknowledgement = false
+    private(set) var traits = JetStreamConsumers.Traits(isDurable: false)
+    /// The wait for the last delivery, where there is a list of them; it overrules the other.
+    private var backoff: UInt64?
 
     /// Nil when it tells no such thing.
     init?(_ bytes: Span<UInt8>, _ payload: Range<Int>) {
@@ -76,16 +76,38 @@ struct JetStreamConsumerInfo {
             } else if JSONMembers.isKey(member, bytes, "name") {
                 consumer = JSONMembers.text(member, bytes)
             } else if JSONMembers.isKey(member, bytes, "config"), var config = JSONMembers(bytes, in: member.value) {
-                while let setting = config.next(bytes) {
-                    if JSONMembers.isKey(setting, bytes, "durable_name") {
-                        isDurable = JSONMembers.text(setting, bytes).map { !$0.isEmpty } ?? false
-                    } else if JSONMembers.isKey(setting, bytes, "ack_policy") {
-                        needsNoAcknowledgement = JSONMembers.isWord(setting, bytes, "\"none\"")
-                    }
-                }
+                while let setting = config.next(bytes) { note(setting, bytes) }
             }
         }
         guard members.isComplete, stream != nil, consumer != nil else { return nil }
+        if let backoff { traits.waitNanoseconds = backoff }
+    }
+
+    /// One setting of the consumer.
+    private mutating func note(_ setting: JSONMembers.Member, _ bytes: Span<UInt8>) {
+        if JSONMembers.isKey(setting, bytes, "durable_name") {
+            traits.isDurable = JSONMembers.text(setting, bytes).map { !$0.isEmpty } ?? false
+        } else if JSONMembers.isKey(setting, bytes, "ack_policy") {
+            traits.needsNoAcknowledgement = JSONMembers.isWord(setting, bytes, "\"none\"")
+            traits.acknowledgesAll = JSONMembers.isWord(setting, bytes, "\"all\"")
+        } else if JSONMembers.isKey(setting, bytes, "max_deliver") {
+            // -1 stands for no limit, and is no number here.
+            traits.deliveriesMax = ASCIIText.unsigned(bytes, in: setting.value) ?? 0
+        } else if JSONMembers.isKey(setting, bytes, "ack_wait") {
+            traits.waitNanoseconds = ASCIIText.unsigned(bytes, in: setting.value) ?? traits.waitNanoseconds
+        } else if JSONMembers.isKey(setting, bytes, "backoff") {
+            backoff = Self.last(bytes, in: setting.value)
+        }
+    }
+
+    /// The last number of a list: the wait that applies from there on.
+    private static func last(_ bytes: Span<UInt8>, in list: Range<Int>) -> UInt64? {
+        guard let first = list.first, bytes[first] == UInt8(ascii: "[") else { return nil }
+        var end = list.upperBound - 1
+        while end > first, !(0x30...0x39).contains(bytes[end - 1]) { end -= 1 }
+        var start = end
+        while start > first + 1, (0x30...0x39).contains(bytes[start - 1]) { start -= 1 }
+        return ASCIIText.unsigned(bytes, in: start..<end)
     }
 }
 

@@ -21,6 +21,15 @@ struct JetStreamConsumers {
         /// It has a name that somebody chose; others are random.
         var isDurable = true
         var needsNoAcknowledgement = false
+        /// An acknowledgement stands for all messages before it too.
+        var acknowledgesAll = false
+        /// How often a message is delivered at most; 0 for no limit.
+        var deliveriesMax: UInt64 = 0
+        /// How long the server waits for the acknowledgement of a last delivery.
+        var waitNanoseconds: UInt64 = 30_000_000_000
+
+        /// Whether there will be no delivery after this one.
+        func isLast(_ delivered: UInt64) -> Bool { deliveriesMax > 0 && delivered >= deliveriesMax }
     }
 
     private struct Key: Hashable {

@@ -56,7 +56,8 @@ struct JetStreamAckSubject {
 /// What a client says of a message that it was given, in the payload that it sends to the message's reply subject.
 enum JetStreamAcknowledgement: Equatable {
     case done
-    case rejected
+    /// To be delivered again, not before so many nanoseconds have passed.
+    case rejected(delayNanoseconds: UInt64)
     case inProgress
     case terminated
     /// Done, and the next ones please: so many.
@@ -65,7 +66,7 @@ enum JetStreamAcknowledgement: Equatable {
     /// An empty payload, and one that is none of these words, counts as done, as it does for the server.
     init(_ bytes: Span<UInt8>, _ payload: Range<Int>) {
         if ASCIIText.hasPrefix(bytes, in: payload, "-NAK") {
-            self = .rejected
+            self = .rejected(delayNanoseconds: Self.delay(bytes, payload.lowerBound + 4..<payload.upperBound))
         } else if ASCIIText.hasPrefix(bytes, in: payload, "+WPI") {
             self = .inProgress
         } else if ASCIIText.hasPrefix(bytes, in: payload, "+TERM") {
@@ -76,6 +77,29 @@ enum JetStreamAcknowledgement: Equatable {
         } else {
             self = .done
         }
+    }
+
+    /// Nothing, `{"delay": nanoseconds}`, or a number with its unit, `500ms`; what cannot be read is no delay.
+    private static func delay(_ bytes: Span<UInt8>, _ text: Range<Int>) -> UInt64 {
+        var text = text
+        while let first = text.first, bytes[first] == UInt8(ascii: " ") { text = first + 1..<text.upperBound }
+        if var members = JSONMembers(bytes, in: text) {
+            while let member = members.next(bytes) {
+                if JSONMembers.isKey(member, bytes, "delay") { return ASCIIText.unsigned(bytes, in: member.value) ?? 0 }
+            }
+            return 0
+        }
+        let end = text.first { !(0x30...0x39).contains(bytes[$0]) } ?? text.upperBound
+        guard let number = ASCIIText.unsigned(bytes, in: text.lowerBound..<end) else { return 0 }
+        let unit = end..<text.upperBound
+        let factors: [(unit: StaticString, factor: UInt64)] = [
+            ("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000),
+            ("h", 3_600_000_000_000),
+        ]
+        guard let factor = factors.first(where: { ASCIIText.isSame(bytes, in: unit, $0.unit) })?.factor else {
+            return 0
+        }
+        return number.multipliedReportingOverflow(by: factor).overflow ? .max : number * factor
     }
 }
 

@@ -27,14 +27,23 @@ extension NATSSession {
         var open = OpenSettle(
             destination: stream, group: consumer, operation: counters.names.ack, startedAt: now, leftOut: 0,
             deletes: false)
-        open.messages.append(.sequence(message.streamSequence))
+        let traits = counters.consumers[stream.hash, consumer.hash]
+        let id = MessageID.sequence(message.streamSequence)
+        if traits.acknowledgesAll { takeCovered(by: message, word, stream, consumer, &open) }
+        open.messages.append(id)
+        if traits.isLast(message.delivered), word != .inProgress {
+            lane.settledLast(id, of: stream, consumer, listener: listener)
+        }
         switch word {
         case .done: break
-        case .rejected: (open.operation, open.outcome) = (counters.names.nack, .rejected)
-        case .terminated: (open.operation, open.outcome) = (counters.names.term, .terminated)
+        case .rejected(let delay):
+            open.operation = counters.names.nack
+            // What is given back for the last time is not delivered again, whatever its consumer may think.
+            open.ending = traits.isLast(message.delivered) ? Ending(deadLetter: .inferred) : Ending(.rejected)
+            open.ending.redeliveryDelayMilliseconds = UInt32(clamping: delay / 1_000_000)
+        case .terminated: (open.operation, open.ending) = (counters.names.term, Ending(deadLetter: .terminated))
         case .inProgress:
-            return lane.extended(
-                .sequence(message.streamSequence), of: stream, consumer, listener: listener)
+            return lane.extended(id, of: stream, consumer, listener: listener, at: now)
         case .next(let batch):
             var pull = JetStreamPull()
             pull.batch = batch
@@ -49,6 +58,27 @@ extension NATSSession {
         }
         lane.settled(open, .succeeded, client: client, listener: listener, causality: &causality, at: now)
     }
+
+    /// An acknowledgement of a consumer that acknowledges all covers the messages before the named one, which stands last.
+    /// Anything else that is said of a message concerns it alone.
+    private func takeCovered(
+        by message: JetStreamAckSubject, _ word: JetStreamAcknowledgement, _ stream: Destination,
+        _ consumer: Destination, _ open: inout OpenSettle
+    ) {
+        let (key, group, sequence) = (lane.streamKey(stream, listener), consumer.hash, message.streamSequence)
+        switch word {
+        case .inProgress: break
+        case .rejected, .terminated:
+            lane.shared.deliveries.forgetCumulative(sequence, stream: key, group: group)
+        case .done, .next:
+            let covered = lane.shared.deliveries.takeCumulative(
+                through: sequence, stream: key, group: group, most: Self.coveredMax)
+            for earlier in covered where earlier != sequence { open.messages.append(.sequence(earlier)) }
+        }
+    }
+
+    /// Deliveries that one acknowledgement ends; what is left is covered by the next.
+    private static let coveredMax = 1_024
 
     /// A request for messages has ended.
     mutating func end(_ fetch: NATSFetches.Fetch, _ outcome: Outcome, at now: Instant) {

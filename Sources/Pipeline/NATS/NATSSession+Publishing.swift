@@ -62,7 +62,7 @@ extension NATSSession {
         guard let delivery = openAnswers.remove(reply) else { return false }
         subscriptions.noteAnswer(delivery.sid)
         lane.ended(
-            .anonymous(reply), of: Self.anyRequest, delivery.group, as: .acknowledged, listener: listener,
+            .anonymous(reply), of: Self.anyRequest, delivery.group, Ending(.acknowledged), listener: listener,
             causality: &causality, at: now)
         return true
     }

@@ -85,8 +85,7 @@ extension NATSSession {
                 let consumer = info.consumer
             else { return }
             counters.consumers.set(
-                .init(isDurable: info.isDurable, needsNoAcknowledgement: info.needsNoAcknowledgement),
-                stream: ByteHash.hash(bytes, stream), consumer: ByteHash.hash(bytes, consumer))
+                info.traits, stream: ByteHash.hash(bytes, stream), consumer: ByteHash.hash(bytes, consumer))
         }
     }
 
@@ -141,10 +140,10 @@ extension NATSSession {
         _ bytes: Span<UInt8>, _ subject: Range<Int>, _ body: Range<Int>, at now: Instant
     ) {
         guard let advisory = JetStreamAdvisory(bytes, subject, body) else { return }
-        lane.ended(
+        lane.givenUp(
             .sequence(advisory.sequence), of: jetStream(bytes, advisory.stream),
-            group(bytes, advisory.stream, advisory.consumer), as: advisory.isTermination ? .terminated : .deadLettered,
-            listener: listener, causality: &causality, at: now)
+            group(bytes, advisory.stream, advisory.consumer),
+            advisory.isTermination ? .terminated : .maxDeliveries, listener: listener, causality: &causality, at: now)
     }
 
     // MARK: Messages
@@ -161,18 +160,36 @@ extension NATSSession {
         message.position = StreamPosition(
             consumerSequence: position.consumerSequence, pending: position.pending)
         causality.pushed()
+        let traits = counters.consumers[stream.hash, consumer.hash]
+        if !traits.needsNoAcknowledgement { note(message, position, stream, consumer, traits, at: now) }
         if let index = fetches.index(stream: stream.hash, consumer: consumer.hash) {
             let ended = fetches.fulfil(index) {
                 lane.received(
                     message, of: &$0, client: client, listener: listener, causality: &causality, at: now)
             }
             if let ended { end(ended, .succeeded, at: now) }
-        } else if counters.consumers[stream.hash, consumer.hash].needsNoAcknowledgement {
+        } else if traits.needsNoAcknowledgement {
             message.attempt = 0
             lane.pushed(message, from: stream, group: consumer, client: client, listener: listener, at: now)
         } else {
             lane.pushedToSettle(
                 message, from: stream, group: consumer, client: client, listener: listener, causality: &causality,
+                at: now)
+        }
+    }
+
+    /// What the consumer's settings make of a delivery, beside what it is anyway.
+    private func note(
+        _ message: Delivered, _ position: JetStreamAckSubject, _ stream: Destination, _ consumer: Destination,
+        _ traits: JetStreamConsumers.Traits, at now: Instant
+    ) {
+        if traits.acknowledgesAll {
+            lane.shared.deliveries.noteCumulative(
+                position.streamSequence, stream: lane.streamKey(stream, listener), group: consumer.hash)
+        }
+        if traits.isLast(position.delivered) {
+            lane.watchLast(
+                message.messageID, of: stream, consumer, waitNanoseconds: traits.waitNanoseconds, listener: listener,
                 at: now)
         }
     }

@@ -8,6 +8,8 @@ struct HeldSpan {
     private var flags: TraceFlags
     private var outcome: SpanOutcome
     private var causality: SpanCausality
+    private var deadLetter: DeadLetterReason
+    private var redeliveryDelayMilliseconds: UInt32
     private var conversationIsTraceID: Bool
     let traceID: TraceID
     private var spanID: SpanID
@@ -32,6 +34,8 @@ struct HeldSpan {
         flags = span.flags
         outcome = span.outcome
         causality = span.causality
+        deadLetter = span.deadLetter
+        redeliveryDelayMilliseconds = span.redeliveryDelayMilliseconds
         conversationIsTraceID = span.conversationIsTraceID
         traceID = span.traceID
         spanID = span.spanID
@@ -56,6 +60,8 @@ struct HeldSpan {
             startUnixNanoseconds: startUnixNanoseconds, endUnixNanoseconds: endUnixNanoseconds)
         span.outcome = outcome
         span.causality = causality
+        span.deadLetter = deadLetter
+        span.redeliveryDelayMilliseconds = redeliveryDelayMilliseconds
         span.conversationIsTraceID = conversationIsTraceID
         span.parentSpanID = parentSpanID
         span.error = error

@@ -105,7 +105,7 @@ extension Lane {
         delivery.queueNanoseconds = queueNanoseconds(message, now)
         if delivery.queueNanoseconds != .min { record(queue: delivery.queueNanoseconds, of: message, route, now) }
         if tap.isWatched { tellPushed(message.bodySize, delivery.process, client, route, at: now) }
-        recordProcess(delivery, message.messageID, .unremarkable, route, keptFor: nil, at: now)
+        recordProcess(delivery, message.messageID, Ending(.unremarkable), route, keptFor: nil, at: now)
     }
 
     /// A message pushed to a subscriber who is to settle it, or to answer it, which comes to the same: `message` is
@@ -236,7 +236,7 @@ extension Lane {
             delivery.process, message.messageID, correlation(of: message), evicted: causesEvicted)
         guard let displaced = shared.deliveries.insert(delivery, for: key) else { return }
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
-        if let evicted = displaced.evicted { finish(evicted.delivery, evicted.key.messageID, as: .evicted, at: now) }
+        if let evicted = displaced.evicted { close(evicted.delivery, evicted.key, Ending(.evicted), at: now) }
     }
 
     /// The stream's part of a delivery's key.

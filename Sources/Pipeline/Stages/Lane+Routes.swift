@@ -92,7 +92,7 @@ extension Lane {
     /// Looked up each time: a message that is given up is rare.
     func countDeadLetter(_ route: RouteID, _ reason: DeadLetterReason) {
         let of = descriptor(route)
-        metrics.counter(MetricCatalog.deadLetters, [of.system, label(of), of.group, reason.rawValue]).add(1)
+        metrics.counter(MetricCatalog.deadLetters, [of.system, label(of), of.group, reason.text]).add(1)
     }
 
     private func descriptor(_ route: RouteID) -> SpanDescriptor {

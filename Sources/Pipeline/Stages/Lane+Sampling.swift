@@ -78,7 +78,7 @@ extension Lane {
         processed delivery: OpenDelivery, _ outcome: SpanOutcome, _ nanoseconds: UInt64
     ) -> KeepReason? {
         guard let ring = shared.provisional else { return nil }
-        if outcome == .deadLettered, ring.rules.contains(.deadLetter) { return .deadLetter }
+        if outcome == .deadLettered || outcome == .terminated, ring.rules.contains(.deadLetter) { return .deadLetter }
         if outcome == .redelivered || delivery.attempt > 1 { return .redelivery }
         guard outcome == .acknowledged, ring.rules.contains(.slow) else { return nil }
         let index = samplingSlot(delivery.destination)

@@ -110,6 +110,7 @@ extension Lane {
         }
         if case .failed(let error) = outcome { span.error = error }
         span.outcome = ending
+        if outcome == .succeeded, routes.routes[open.route.index].takesDeadLetters { span.deadLetter = .published }
         span.client = client
         span.messageID = messageID
         span.bodySize = open.bodySize

@@ -1,3 +1,4 @@
+import Synchronization
 import Telemetry
 
 /// The stages of an acknowledgement.
@@ -31,6 +32,7 @@ extension Lane {
             spanID: context.spanID, flags: context.flags, startUnixNanoseconds: open.startedAt.unixNanoseconds,
             endUnixNanoseconds: open.startedAt.unixNanoseconds + now.nanoseconds(since: open.startedAt))
         span.client = client
+        span.redeliveryDelayMilliseconds = open.ending.redeliveryDelayMilliseconds
         if case .failed(let error) = outcome { span.error = error }
         describe(&span, open, ended, isSampled: context.isSampled)
         if context.isSampled {
@@ -44,21 +46,24 @@ extension Lane {
     /// Returns it, if it was open.
     @discardableResult
     func ended(
-        _ id: MessageID, of destination: Destination, _ group: Destination, as outcome: SpanOutcome,
+        _ id: MessageID, of destination: Destination, _ group: Destination, _ ending: Ending,
         listener: ListenerProfile, causality: inout Causality, at now: Instant
     ) -> OpenDelivery? {
         let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
         guard let delivery = shared.deliveries.remove(key) else { return nil }
-        finish(delivery, id, as: outcome, at: now)
+        close(delivery, key, ending, at: now)
         if !causality.isOff { causality.settled(CollectionOfOne(delivery.holder)) }
         return delivery
     }
 
     /// The consumer is still at work: the delivery counts as the newest, and its time limit begins anew.
-    func extended(_ id: MessageID, of destination: Destination, _ group: Destination, listener: ListenerProfile) {
+    func extended(
+        _ id: MessageID, of destination: Destination, _ group: Destination, listener: ListenerProfile, at now: Instant
+    ) {
         let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
         guard let delivery = shared.deliveries.remove(key) else { return }
         _ = shared.deliveries.insert(delivery, for: key)
+        shared.deliveries.lastOnes.withLock { $0.extend(key, at: now) }
     }
 
     private func end(
@@ -72,7 +77,7 @@ extension Lane {
         }
         let key = DeliveryKey(stream: stream, group: open.group.hash, messageID: id)
         guard let delivery = shared.deliveries.remove(key) else { return }
-        finish(delivery, id, as: open.outcome, at: now)
+        close(delivery, key, open.ending, at: now)
         ended.append(delivery)
     }
 

@@ -162,8 +162,9 @@ public final class Lane {
     public func tick(at now: Instant) {
         lastTickAt = now.monotonicNanoseconds
         for (key, delivery) in shared.deliveries.expire(at: now, most: 1_024) {
-            finish(delivery, key.messageID, as: .unsettled, at: now)
+            close(delivery, key, Ending(.unsettled), at: now)
         }
+        giveUpLastDeliveries(at: now)
         exchangeSampling(at: now)
         flush()
     }
@@ -226,28 +227,30 @@ public final class Lane {
         notSampled.add(UInt64(spans))
     }
 
-    /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
+    /// Ends a process span.
     func finish(_ delivery: OpenDelivery, _ messageID: MessageID, as outcome: SpanOutcome, at now: Instant) {
-        evictions[outcome]?.add(1)
+        finish(delivery, messageID, Ending(outcome), at: now)
+    }
+
+    /// Ends a process span. Only what the consumer acknowledged counts as processed in the metrics.
+    func finish(_ delivery: OpenDelivery, _ messageID: MessageID, _ ending: Ending, at now: Instant) {
+        let outcome = ending.outcome
+        if outcome == .evicted || outcome == .unsettled { evictions[outcome]?.add(1) }
         delivery.holder?.process.release(delivery.process.spanID)
         let listener = listeners[Int(delivery.listener)]
         let route = processRoute(delivery, listener)
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }
-        switch outcome {
-        case .deadLettered: countDeadLetter(route, .exhausted)
-        case .terminated: countDeadLetter(route, .terminated)
-        default: break
-        }
+        if ending.deadLetter != .none { countDeadLetter(route, ending.deadLetter) }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }
         let rule = rule(processed: delivery, outcome, now.nanoseconds(since: delivery.deliveredAt))
-        recordProcess(delivery, messageID, outcome, route, keptFor: rule, at: now)
+        recordProcess(delivery, messageID, ending, route, keptFor: rule, at: now)
     }
 
     /// Records a process span that ends now, or leaves it with those that may be wanted yet.
     func recordProcess(
-        _ delivery: OpenDelivery, _ messageID: MessageID, _ outcome: SpanOutcome, _ route: RouteID,
+        _ delivery: OpenDelivery, _ messageID: MessageID, _ ending: Ending, _ route: RouteID,
         keptFor rule: KeepReason?, at now: Instant
     ) {
         let isSampled = delivery.process.isSampled
@@ -268,7 +271,9 @@ public final class Lane {
         span.consumer = delivery.consumer
         span.client = delivery.client
         span.messageID = messageID
-        span.outcome = outcome == .acknowledged ? .unremarkable : outcome
+        span.outcome = ending.outcome == .acknowledged ? .unremarkable : ending.outcome
+        span.deadLetter = ending.deadLetter
+        span.redeliveryDelayMilliseconds = ending.redeliveryDelayMilliseconds
         span.attempt = delivery.attempt
         span.bodySize = delivery.bodySize
         span.queueNanoseconds = delivery.queueNanoseconds

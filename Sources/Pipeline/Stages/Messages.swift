@@ -53,18 +53,6 @@ public enum InjectionObstacle: String, Sendable, CaseIterable {
     case malformed
 }
 
-/// Why a message counts as given up (`tacho_dead_letters_total{reason}`).
-enum DeadLetterReason: String {
-    /// It was sent to a destination whose name says that dead letters are kept there.
-    case published
-    /// It was delivered as often as the broker permits, and the broker has said so.
-    case exhausted = "max_deliveries"
-    /// Its consumer has said that it is not to be delivered again.
-    case terminated
-    /// Its last permitted delivery came to nothing; the broker has not said so.
-    case inferred
-}
-
 /// The answer to a publication: what the binding is to write into the message.
 enum Injection: Equatable {
     case none
@@ -209,7 +197,32 @@ struct OpenSettle {
     /// A deletion ends deliveries in every group and is not itself a settlement.
     var deletes: Bool
     /// How the deliveries end.
-    var outcome = SpanOutcome.acknowledged
+    var ending = Ending(.acknowledged)
+}
+
+/// How a delivery ends, and what is known beside.
+struct Ending {
+    var outcome: SpanOutcome
+    /// Why the message is given up with it, if it is.
+    var deadLetter = DeadLetterReason.none
+    /// After how long the consumer wants the message again.
+    var redeliveryDelayMilliseconds: UInt32 = 0
+
+    init(_ outcome: SpanOutcome) { self.outcome = outcome }
+
+    /// The message is given up.
+    init(deadLetter: DeadLetterReason) {
+        outcome = deadLetter == .terminated ? .terminated : .deadLettered
+        self.deadLetter = deadLetter
+    }
+
+    /// Whether the broker may yet say more of the message, or repeat what we say ourselves.
+    var isRemembered: Bool {
+        switch outcome {
+        case .rejected, .unsettled, .evicted, .terminated, .deadLettered: true
+        case .unremarkable, .acknowledged, .redelivered, .duplicate, .deleted, .disconnected, .unobserved: false
+        }
+    }
 }
 
 /// How the broker answered.

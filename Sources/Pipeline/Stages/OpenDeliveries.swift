@@ -15,6 +15,10 @@ public final class OpenDeliveries: Sendable {
     }
 
     private let shards: [Shard]
+    /// What lies beside the shards: few deliveries have anything to do with these.
+    let closed = Mutex(ClosedDeliveries())
+    let lastOnes = Mutex(LastDeliveries())
+    private let cumulative = Mutex(CumulativeDeliveries())
     /// After how long a delivery counts as never to be settled.
     public let unsettledNanoseconds: UInt64
 
@@ -42,6 +46,22 @@ public final class OpenDeliveries: Sendable {
     func removeAll(stream: UInt64, messageID: MessageID) -> [OpenDelivery] {
         shard(stream, messageID).table.withLock { $0.removeAll(stream: stream, messageID: messageID) }
     }
+
+    // MARK: Consumers that acknowledge all
+
+    func noteCumulative(_ sequence: UInt64, stream: UInt64, group: UInt64) {
+        cumulative.withLock { $0.note(sequence, stream: stream, group: group) }
+    }
+
+    func takeCumulative(through sequence: UInt64, stream: UInt64, group: UInt64, most: Int) -> [UInt64] {
+        cumulative.withLock { $0.take(through: sequence, stream: stream, group: group, most: most) }
+    }
+
+    func forgetCumulative(_ sequence: UInt64, stream: UInt64, group: UInt64) {
+        cumulative.withLock { $0.forget(sequence, stream: stream, group: group) }
+    }
+
+    // MARK: Time
 
     /// What has been open for longer than the limit, at most `most` per shard so that no lock is held for long.
     func expire(at now: Instant, most: Int) -> [(key: DeliveryKey, delivery: OpenDelivery)] {

@@ -28,6 +28,8 @@ package enum SpanAttribute {
     package static let deliveryAttempt: StaticString = "tacho.delivery.attempt"
     package static let queueSeconds: StaticString = "tacho.queue.seconds"
     package static let outcome: StaticString = "tacho.outcome"
+    package static let deadLetterReason: StaticString = "tacho.dead_letter.reason"
+    package static let redeliveryDelay: StaticString = "tacho.redelivery.delay.seconds"
     package static let streamName: StaticString = "tacho.stream.name"
     package static let consumerSequence: StaticString = "tacho.consumer.sequence"
     package static let consumerPending: StaticString = "tacho.consumer.pending"

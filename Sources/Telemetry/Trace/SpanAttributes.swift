@@ -93,6 +93,10 @@ extension SpanRecord {
             pairs.append((SpanAttribute.queueSeconds, .double(Double(queueNanoseconds) / 1e9)))
         }
         add(SpanAttribute.outcome, outcome.text)
+        add(SpanAttribute.deadLetterReason, deadLetter.text)
+        if redeliveryDelayMilliseconds > 0 {
+            pairs.append((SpanAttribute.redeliveryDelay, .double(Double(redeliveryDelayMilliseconds) / 1e3)))
+        }
         add(SpanAttribute.samplingReason, reason?.text ?? "")
         add(SpanAttribute.causality, causality.rule)
         add(SpanAttribute.causalityConfidence, causality.confidence)

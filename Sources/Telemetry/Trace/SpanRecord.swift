@@ -31,6 +31,11 @@ public struct SpanRecord: Sendable {
     public var messageID: MessageID = .none
     /// How this span ended where that is not an error, for example a delivery that was claimed by another consumer.
     public var outcome: SpanOutcome = .unremarkable
+    /// Why the message is given up with this span, if it is (`tacho.dead_letter.reason`).
+    public var deadLetter = DeadLetterReason.none
+    /// After how long the message is to be delivered again, as its consumer has asked; 0 when it has not
+    /// (`tacho.redelivery.delay.seconds`).
+    public var redeliveryDelayMilliseconds: UInt32 = 0
     /// 1 for the first delivery, 0 when unknown or meaningless (`tacho.delivery.attempt`).
     public var attempt: UInt32 = 0
     /// The number of messages of a batch; 0 on a single-message span, which carries no such attribute.

@@ -2,9 +2,8 @@
 
 from . import jaeger_rules
 from .certificates import Authority
-from .faults import FaultyRelay
 from .entries import injected_context, pairs, stored
-from .fake_nats import FakeNats
+from .fake_nats import FakeNats, TracingNats
 from .metrics import Metrics
 from .nats_client import NatsApp, RawNats, collect, run, until
 from .nats_server import NatsServer
@@ -18,7 +17,7 @@ from .spans import Span, TraceView
 from .tacho import Tacho
 
 __all__ = [
-    "Address", "Answer", "Authority", "FakeNats", "FaultyRelay", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver",
-    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront", "Tacho", "TraceView", "collect",
+    "Address", "Answer", "Authority", "FakeNats", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver",
+    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront", "Tacho", "TraceView", "TracingNats", "collect",
     "command", "free_port", "injected_context", "jaeger_rules", "pairs", "parse", "run", "stored", "until", "wait_for",
 ]

@@ -42,10 +42,14 @@ def _of_span(span):
         yield "is its own parent"
     if span.name != f"{operation} {destination}".rstrip(" ") and span.name != f"{operation} {destination}":
         yield f"the name is not '{operation} {destination}'"
-    if operation == "queue":
-        # The bus's own span: no operation of a client, so of no type.
+    if operation in ("queue", "route"):
+        # The bus's own span, or that of a server of it: no operation of a client, so of no type.
         if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith(tuple(SYSTEMS)):
             yield f"a span of the bus with type {kind_of!r}, kind {span.kind}"
+    elif operation == "dead_letter":
+        # What a broker says of a message long after its last delivery, under that.
+        if kind_of is not None or span.kind != "INTERNAL" or not span.parent_id:
+            yield f"a dead letter with type {kind_of!r}, kind {span.kind}"
     elif operation == "tune":
         # A guard's own span: no operation of a client, and nothing but its events.
         if kind_of is not None or span.kind != "INTERNAL" or span.parent_id:

@@ -1,33 +1,66 @@
-"""A TCP relay with bad manners, placed between the program and Redis: it cuts the stream into crumbs or holds it."""
+"""TCP relays with bad manners, placed between the program and a server: what networks and broken servers do."""
 
 import asyncio
 import socket
+import struct
 import threading
+import time
 
 from .net import LOOPBACK, Address
 
 
 class Relay:
-    """Forwards to `target`. `crumb` is the size of a write in bytes, 0 for whatever was read.
-
-    While `hold()` is in force nothing passes from the target to the client.
-    """
+    """Forwards to `target`. `crumb` is the size of a write in bytes, 0 for whatever was read. What `delay`, `hold` and
+    `refuse` say holds until `heal`."""
 
     def __init__(self, target, crumb=0):
         self.target = target
         self.crumb = crumb
-        self._open = threading.Event()
-        self._open.set()
+        self.delay_seconds = 0.0
+        self._flows = threading.Event()
+        self._flows.set()
+        self._refuses = False
+        self._lock = threading.Lock()
         self._sockets = []
         self._listener = socket.create_server((LOOPBACK, 0))
         self.address = Address(port=self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
 
+    def delay(self, seconds):
+        """Every reply comes later by so much."""
+        self.delay_seconds = seconds
+
     def hold(self):
-        self._open.clear()
+        """No reply comes any more; nothing is closed."""
+        self._flows.clear()
 
     def release(self):
-        self._open.set()
+        self._flows.set()
+
+    def reset(self):
+        """Every connection is reset, once."""
+        for end in self._take_sockets():
+            try:
+                _lay_mine(end)
+                end.shutdown(socket.SHUT_RD)
+            except OSError:
+                pass
+            end.close()
+
+    def _take_sockets(self):
+        with self._lock:
+            sockets, self._sockets = self._sockets, []
+        return sockets
+
+    def refuse(self):
+        """New connections are reset as soon as they come."""
+        self._refuses = True
+        self.reset()
+
+    def heal(self):
+        self.delay_seconds = 0.0
+        self._refuses = False
+        self.release()
 
     def _accept(self):
         while True:
@@ -35,17 +68,28 @@ class Relay:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            if self._refuses:
+                _lay_mine(client)
+                client.close()
+                continue
+            try:
+                server = self.target.connect(timeout=None)
+            except OSError:
+                client.close()
+                continue
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            server = self.target.connect(timeout=None)
-            self._sockets += [client, server]
+            with self._lock:
+                self._sockets += [client, server]
             threading.Thread(target=self._pump, args=(client, server, False), daemon=True).start()
             threading.Thread(target=self._pump, args=(server, client, True), daemon=True).start()
 
-    def _pump(self, source, sink, holds):
+    def _pump(self, source, sink, suffers):
         try:
             while data := source.recv(65536):
-                if holds:
-                    self._open.wait()
+                if suffers:
+                    if self.delay_seconds:
+                        time.sleep(self.delay_seconds)
+                    self._flows.wait()
                 step = self.crumb or len(data)
                 for position in range(0, len(data), step):
                     sink.sendall(data[position:position + step])
@@ -58,14 +102,19 @@ class Relay:
                     pass
 
     def stop(self):
-        self._open.set()
+        self.heal()
         self._listener.close()
-        for end in self._sockets:
+        for end in self._take_sockets():
             try:
                 end.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
             end.close()
+
+
+def _lay_mine(end):
+    """With a linger of zero, close sends RST."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 class TLSFront:

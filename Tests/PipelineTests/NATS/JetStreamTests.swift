@@ -92,15 +92,15 @@ import Testing
         session.upstream(hmsg(pullInbox, "2", [("Nats-Pending-Messages", "1")], "", status: "408 Request Timeout"))
         #expect(
             world.spans() == ["client fetch ORDERS t1/s1 link app/app(1 0ms) group worker batch 2"])
-        session.client(pub(ack(1), "+ACK") + pub(ack(2), "-NAK {\"delay\": 1000}"))
+        session.client(pub(ack(1), "+ACK") + pub(ack(2), "-NAK {\"delay\": 1500000000}"))
         #expect(
             world.spans() == [
                 "consumer process ORDERS app/s2 under app link app/app group worker id 1 body 1 queued 0ms attempt 1 "
                     + "delivery 1 before 0 took 5000ms",
                 "client ack ORDERS app/s3 under s2 link app/app group worker id 1",
                 "consumer process ORDERS t2/s4 group worker id 2 body 2 queued 0ms attempt 1 rejected "
-                    + "delivery 2 before 0 took 5000ms",
-                "client nack ORDERS t2/s5 under s4 group worker id 2",
+                    + "again in 1500ms delivery 2 before 0 took 5000ms",
+                "client nack ORDERS t2/s5 under s4 group worker id 2 again in 1500ms",
             ])
         #expect(world.metric("messaging_process_duration_seconds_count") == 1)
     }
@@ -134,7 +134,8 @@ import Testing
                 "consumer process ORDERS t2/s2 group worker id 5 body 1 queued 0ms attempt 1 redelivered "
                     + "delivery 5 before 0",
                 "client fetch ORDERS t3/s3 group worker id 5 body 1",
-                "consumer process ORDERS t4/s4 group worker id 5 body 1 attempt 2 terminated delivery 5 before 0",
+                "consumer process ORDERS t4/s4 group worker id 5 body 1 attempt 2 terminated "
+                    + "given up: terminated delivery 5 before 0",
                 "client term ORDERS t4/s5 under s4 group worker id 5",
             ])
         #expect(world.metric("tacho_redeliveries_total") == 1)
@@ -259,7 +260,7 @@ import Testing
         #expect(
             world.spans() == [
                 "consumer process ORDERS app/s1 under app link app/app group worker id 5 body 1 attempt 3 "
-                    + "dead_lettered delivery 5 before 0"
+                    + "dead_lettered given up: max_deliveries delivery 5 before 0"
             ])
         #expect(world.deliveries.count == 0)
     }

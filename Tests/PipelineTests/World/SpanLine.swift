@@ -25,6 +25,8 @@ struct SpanLine {
         if let conversation = span.detail?.conversationID { parts.append("conversation \(conversation)") }
         if span.error != .none { parts.append("error \(shared.names.text(of: span.error))") }
         if span.outcome != .unremarkable { parts.append(span.outcome.text) }
+        if span.deadLetter != .none { parts.append("given up: \(span.deadLetter.text)") }
+        if span.redeliveryDelayMilliseconds > 0 { parts.append("again in \(span.redeliveryDelayMilliseconds)ms") }
         if let position = span.detail?.position {
             if position.stream != .none { parts.append("in \(shared.names.text(of: position.stream))") }
             if position.consumerSequence > 0 {
