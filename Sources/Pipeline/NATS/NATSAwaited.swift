@@ -63,10 +63,8 @@ struct NATSAwaited {
 
     /// Shows the tickets of what waits, the oldest first, as long as `isLate` says so.
     mutating func noteLate(_ isLate: (_ since: UInt64, inout GuardTicket) -> Bool) {
-        for reply in order {
-            guard var question = waiting[reply], question.ticket.route != nil else { continue }
-            guard isLate(question.since, &question.ticket) else { return }
-            waiting[reply] = question
+        waiting.forEach { _, question in
+            question.ticket.route == nil || isLate(question.since, &question.ticket)
         }
     }
 
