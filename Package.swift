@@ -141,10 +141,22 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // IO: the demonstration: a shop, its accidents and the view of them, around a sidecar.
+        .target(
+            name: "Demo",
+            dependencies: [
+                "Console", "EventLog", "Proxy", "Sidecar", "Telemetry", "Wire",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
         .executableTarget(
             name: "tacho",
             dependencies: [
-                "Console", "Lab", "Proxy", "Resilience", "Sidecar", "Telemetry", "Wire",
+                "Console", "Demo", "Lab", "Proxy", "Resilience", "Sidecar", "Telemetry", "Wire",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict
@@ -183,6 +195,7 @@ let package = Package(
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
+        .testTarget(name: "DemoTests", dependencies: ["Demo", "Telemetry"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",

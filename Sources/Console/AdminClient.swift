@@ -3,7 +3,7 @@ import Foundation
 import Telemetry
 
 /// Asks a running sidecar over HTTP, with libcurl, and waits for the answer.
-public struct AdminClient {
+public struct AdminClient: Sendable {
     private let address: AdminAddress
 
     /// `libcurl` wants this before any other call, once, while no other thread uses it.

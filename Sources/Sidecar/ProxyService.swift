@@ -18,13 +18,16 @@ final class ProxyService: Service {
     private let logger: Logger
     /// What listeners with an embedded upstream connect to; nil when there is none.
     private let log: EmbeddedRedis?
+    /// Called once, when everything listens.
+    private let onRunning: @Sendable (RunningSidecar) -> Void
     /// Resolved with the address of the HTTP server, or nil if there is none: the block that is printed names it.
     private let gatewayAddress: AsyncStream<String?>
     private let gatewayAddressSink: AsyncStream<String?>.Continuation
 
     init(
         configuration: SidecarConfiguration, shared: Lane.SharedState, registry: MetricsRegistry,
-        readiness: Readiness, logger: Logger, log: EmbeddedRedis? = nil
+        readiness: Readiness, logger: Logger, log: EmbeddedRedis? = nil,
+        onRunning: @escaping @Sendable (RunningSidecar) -> Void
     ) {
         self.configuration = configuration
         self.shared = shared
@@ -32,6 +35,7 @@ final class ProxyService: Service {
         self.readiness = readiness
         self.logger = logger
         self.log = log
+        self.onRunning = onRunning
         (gatewayAddress, gatewayAddressSink) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(1))
     }
 
@@ -116,7 +120,7 @@ final class ProxyService: Service {
 
     private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
         ListenerProfile(
-            number: UInt32(number), name: listener.name, service: configuration.service,
+            number: UInt32(number), name: listener.name, service: listener.service ?? configuration.service,
             system: listener.busProtocol.rawValue, broker: listener.broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
@@ -141,20 +145,14 @@ final class ProxyService: Service {
         }
     }
 
-    /// Tells people, and programs that wait for the word `ready`, what is there.
+    /// Tells who waits for it what is there.
     private func announce(_ channels: [any Channel]) async {
-        var lines = ["tacho \(TachographVersion.text)"]
-        for (listener, channel) in zip(configuration.listeners, channels) {
-            let address = Endpoint(bound: channel.localAddress) ?? listener.listen
-            let name = listener.busProtocol.rawValue
-            let padding = String(repeating: " ", count: max(1, 8 - name.count))
-            lines.append("  \(name)\(padding)\(address) -> \(listener.upstream)")
+        let addresses = zip(configuration.listeners, channels).map { listener, channel in
+            Endpoint(bound: channel.localAddress) ?? listener.listen
         }
-        for await address in gatewayAddress {
-            if let address { lines.append("  http    \(address)/metrics") }
-        }
-        lines.append("ready")
-        StandardOutput.print(lines.joined(separator: "\n"))
+        var http: String?
+        for await address in gatewayAddress { http = address }
+        onRunning(RunningSidecar(configuration: configuration, listeners: addresses, http: http))
     }
 }
 

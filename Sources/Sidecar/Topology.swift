@@ -20,8 +20,11 @@ import UnixSignals
 public enum Topology {
     /// Runs the sidecar until SIGTERM or SIGINT and drains it.
     ///
+    /// - Parameter companion: what runs beside it; without one, what listens is printed to standard output.
     /// - Throws: what kept a service from starting, or made one fail.
-    public static func run(configuration: SidecarConfiguration, environment: [String: String]) async throws {
+    public static func run(
+        configuration: SidecarConfiguration, environment: [String: String], companion: SidecarCompanion? = nil
+    ) async throws {
         // Room for a few operations on each destination that has a label of its own.
         let registry = MetricsRegistry(seriesPerFamilyMax: max(2_000, 8 * configuration.limits.destinations))
         let processShard = registry.makeShard()
@@ -70,9 +73,17 @@ public enum Topology {
         let readiness = Readiness()
         let usesLog = configuration.listeners.contains { $0.upstream == .embedded }
         let log = try usesLog ? EventLogService(dataDirectory: configuration.dataDirectory) : nil
+        let started = AsyncStream.makeStream(of: RunningSidecar.self, bufferingPolicy: .bufferingOldest(1))
         let proxy = ProxyService(
             configuration: configuration, shared: shared, registry: registry, readiness: readiness, logger: logger,
-            log: log?.redis)
+            log: log?.redis,
+            onRunning: { sidecar in
+                guard companion == nil else {
+                    started.continuation.yield(sidecar)
+                    return
+                }
+                StandardOutput.print(sidecar.announcement)
+            })
         var services: [any Service] = [exporter]
         if let log { services.append(log) }
         let admin = AdminSources(
@@ -88,9 +99,18 @@ public enum Topology {
             services.append(GuardService(board: board, logger: logger))
         }
         services.append(proxy)
+        var configured = services.map {
+            ServiceGroupConfiguration.ServiceConfiguration(service: $0, failureTerminationBehavior: .cancelGroup)
+        }
+        if let companion {
+            configured.append(
+                .init(
+                    service: CompanionService(running: started.stream, companion: companion),
+                    successTerminationBehavior: .gracefullyShutdownGroup, failureTerminationBehavior: .cancelGroup))
+        }
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: services.map { .init(service: $0, failureTerminationBehavior: .cancelGroup) },
+                services: configured,
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet(logger)))
         try await group.run()
     }

@@ -34,11 +34,13 @@ struct AdminOptions: ParsableArguments {
 
     var view: AdminView { Self.view }
 
+    static var view: AdminView { AdminView(style) }
+
     /// Colours only where somebody looks, and never against NO_COLOR (no-color.org).
-    static var view: AdminView {
+    static var style: TerminalStyle {
         let environment = ProcessInfo.processInfo.environment
         let isRefused = environment["NO_COLOR"]?.isEmpty == false || environment["TERM"] == "dumb"
-        return AdminView(isatty(STDOUT_FILENO) == 1 && !isRefused ? .coloured : .plain)
+        return isatty(STDOUT_FILENO) == 1 && !isRefused ? .coloured : .plain
     }
 
     /// A line at once, also into a pipe.

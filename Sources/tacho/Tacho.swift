@@ -11,7 +11,8 @@ struct Tacho: AsyncParsableCommand {
         abstract: "A tracing sidecar for event buses.",
         version: TachographVersion.text,
         subcommands: [
-            RunCommand.self, CheckCommand.self, TapCommand.self, TraceCommand.self, BreakersCommand.self,
+            RunCommand.self, CheckCommand.self, DemoCommand.self, TapCommand.self, TraceCommand.self,
+            BreakersCommand.self,
             ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self, DetectCommand.self,
             LabCommand.self, VersionCommand.self,
             ReferenceCommand.self,

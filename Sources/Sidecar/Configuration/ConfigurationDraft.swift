@@ -161,8 +161,8 @@ struct ConfigurationDraft {
             return
         }
         let listener = ListenerConfiguration(
-            name: draft.name, busProtocol: busProtocol, listen: listen, upstream: upstream, context: draft.context,
-            tls: draft.tls, nats: draft.nats, credentials: draft.credentials)
+            name: draft.name, service: draft.service, busProtocol: busProtocol, listen: listen, upstream: upstream,
+            context: draft.context, tls: draft.tls, nats: draft.nats, credentials: draft.credentials)
         finishExtras(draft, listener, path: path)
         let origin = draft.origins["listen"] ?? draft.origin
         if listen.collides(with: upstream) {

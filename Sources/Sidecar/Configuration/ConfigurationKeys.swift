@@ -93,6 +93,10 @@ enum ConfigurationKeys {
             "name", \.name, ValueSyntax.text("a name", maximumBytes: 64).optional(), default: "`PROTOCOL@LISTEN`",
             "the `listener` label in metrics and logs"),
         ConfigurationKey(
+            "service", \.service, ValueSyntax.text("a name", maximumBytes: 255).optional(),
+            default: "that of the process",
+            "name of the application that connects here, where one process serves several"),
+        ConfigurationKey(
             "protocol", \.busProtocol, ValueSyntax.word(later: ["kafka"]).optional(), default: "required",
             "what is spoken here"),
         ConfigurationKey(
@@ -164,6 +168,7 @@ enum ConfigurationKeys {
 /// A listener while the layers are read: what is required may still be missing.
 struct ListenerDraft: Sendable {
     var name: String?
+    var service: String?
     var busProtocol: BusProtocol?
     var listen: Endpoint?
     var upstream: Endpoint?

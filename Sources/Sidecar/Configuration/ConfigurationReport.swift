@@ -39,7 +39,8 @@ public struct ConfigurationReport {
         }
         root[ConfigurationKeys.listenersPath] = resolved.configuration.listeners.map { listener in
             let draft = ListenerDraft(
-                name: listener.name, busProtocol: listener.busProtocol, listen: listener.listen,
+                name: listener.name, service: listener.service, busProtocol: listener.busProtocol,
+                listen: listener.listen,
                 upstream: listener.upstream, context: listener.context, tls: listener.tls, nats: listener.nats)
             var item: [String: Any] = [:]
             for key in ConfigurationKeys.listener.keys {

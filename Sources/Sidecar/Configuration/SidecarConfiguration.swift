@@ -46,6 +46,8 @@ public enum BusProtocol: String, Sendable, CaseIterable {
 public struct ListenerConfiguration: Sendable, Equatable {
     /// The `listener` label in metrics and logs. Default `PROTOCOL@LISTEN`, such as `redis@127.0.0.1:16379`.
     public var name: String
+    /// `service.name` of the application that connects here; nil, the default, for that of the process.
+    public var service: String?
     /// What is spoken here.
     public var busProtocol: BusProtocol
     /// Where the application connects. Port 0 lets the system choose.
@@ -63,12 +65,13 @@ public struct ListenerConfiguration: Sendable, Equatable {
 
     /// A listener; the name defaults to `PROTOCOL@LISTEN`.
     public init(
-        name: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
+        name: String? = nil, service: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
         context: ContextPolicy = ContextPolicy(), tls: ListenerTLSConfiguration = ListenerTLSConfiguration(),
         nats: NATSConfiguration = NATSConfiguration(),
         credentials: CredentialsConfiguration = CredentialsConfiguration()
     ) {
         self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
+        self.service = service
         self.busProtocol = busProtocol
         self.listen = listen
         self.upstream = upstream

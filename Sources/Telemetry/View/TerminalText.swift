@@ -17,17 +17,17 @@ package enum TerminalText {
     }
 
     /// Padded with blanks behind, never cut.
-    static func padded(_ text: String, _ width: Int) -> String {
+    package static func padded(_ text: String, _ width: Int) -> String {
         text + String(repeating: " ", count: max(0, width - text.count))
     }
 
     /// Padded with blanks in front, never cut.
-    static func rightAligned(_ text: String, _ width: Int) -> String {
+    package static func rightAligned(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
     }
 
     /// At most `width` characters, the last of them `…` where something is missing.
-    static func clipped(_ text: String, _ width: Int) -> String {
+    package static func clipped(_ text: String, _ width: Int) -> String {
         text.count <= width ? text : text.prefix(max(0, width - 1)) + "…"
     }
 }
@@ -38,7 +38,7 @@ public enum TerminalStyle: Sendable {
     case coloured
 
     /// The few meanings that have a colour.
-    enum Role: String {
+    package enum Role: String {
         case good = "32"
         case warning = "33"
         case bad = "31"
@@ -46,15 +46,15 @@ public enum TerminalStyle: Sendable {
         case heading = "1"
     }
 
-    func paint(_ text: String, _ role: Role?) -> String {
+    package func paint(_ text: String, _ role: Role?) -> String {
         guard self == .coloured, let role, !text.isEmpty else { return text }
         return "\u{1B}[\(role.rawValue)m\(text)\u{1B}[0m"
     }
 }
 
 /// Durations and sizes with three digits that matter: `312 us`, `1.24 ms`, `75.0 ms`, `2.00 s`.
-enum QuantityText {
-    static func duration(nanoseconds: UInt64) -> String {
+package enum QuantityText {
+    package static func duration(nanoseconds: UInt64) -> String {
         switch nanoseconds {
         case ..<1_000: "\(nanoseconds) ns"
         case ..<999_500: scaled(nanoseconds, unit: 1_000, "us")
@@ -64,7 +64,7 @@ enum QuantityText {
     }
 
     /// As above. Two clocks may disagree: what took less than nothing took nothing.
-    static func duration(seconds: Double) -> String {
+    package static func duration(seconds: Double) -> String {
         let nanoseconds = (seconds * 1e9).rounded()
         return duration(nanoseconds: nanoseconds > 0 && nanoseconds < 1e18 ? UInt64(nanoseconds) : 0)
     }
