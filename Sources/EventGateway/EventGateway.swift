@@ -1,23 +1,89 @@
 public import EventLog
 public import Gateway
 public import Hummingbird
+public import Pipeline
 
 /// The HTTP and WebSocket faces of the embedded event log, as resources of the sidecar's HTTP server.
 public struct EventGateway: GatewayModule {
-    private let log: DurableLog?
+    /// What the faces work with.
+    public struct Log: Sendable {
+        let desk: EventDesk
+        let limits: EventGatewayLimits
+        let readiness: Readiness
+        let waiters: StreamWaiters
+        let rate: EventRateLimit
+
+        /// - Parameters:
+        ///   - log: the log, open for as long as requests come.
+        ///   - tracing: the stages that events pass.
+        ///   - correlationFields: where applications put their correlation ids.
+        ///   - readiness: ends what waits when the process drains.
+        public init(
+            log: DurableLog, tracing: EventTracing, correlationFields: CorrelationFields, limits: EventGatewayLimits,
+            readiness: Readiness
+        ) {
+            desk = EventDesk(log: log, tracing: tracing, correlationFields: correlationFields)
+            self.limits = limits
+            self.readiness = readiness
+            waiters = StreamWaiters(limit: limits.waitersMax)
+            rate = EventRateLimit(perSecond: limits.eventsPerSecond)
+            log.observeChanges { [waiters] streams in waiters.changed(streams) }
+        }
+    }
+
+    private let log: Log?
 
     /// - Parameter log: nil where the process has no event log; every resource then says so.
-    public init(log: DurableLog?) {
+    public init(log: Log?) {
         self.log = log
     }
 
-    /// Adds `/streams` and what belongs to it.
+    /// Adds every resource of `EventOperation`, and for other methods of their paths an answer that says which there are.
     public func add(to router: Router<BasicRequestContext>) {
-        router.get("streams") { _, _ -> Response in
-            guard log != nil else {
-                throw GatewayProblem.notFound("this process has no event log; give a listener the upstream `embedded`")
+        for operation in EventOperation.allCases {
+            router.on(RouterPath(operation.path), method: operation.method) { [log] request, context in
+                guard operation != .describe else { return OpenAPIDocument.response }
+                guard let log else { throw GatewayProblem.noLog }
+                if operation.changesSomething { try RequestOrigin.refuseWebPages(request) }
+                return try await EventRequest(operation, request, context, log).respond()
             }
-            throw GatewayProblem(status: .notImplemented, detail: "not in this version")
         }
+        for (path, operations) in Dictionary(grouping: EventOperation.allCases, by: \.path) {
+            let allowed = operations.map(\.method.rawValue).sorted().joined(separator: ", ")
+            for method in [HTTPRequest.Method.get, .post, .put, .delete, .patch]
+            where !operations.contains(where: { $0.method == method }) {
+                router.on(RouterPath(path), method: method) { _, _ -> Response in
+                    throw GatewayProblem(
+                        status: .methodNotAllowed, detail: "this resource takes \(allowed)", allowedMethods: allowed)
+                }
+            }
+        }
+    }
+}
+
+extension GatewayProblem {
+    static let noLog = GatewayProblem.notFound(
+        "this process has no event log: give a listener the upstream `embedded`, or set http.events to `on`")
+}
+
+/// What the faces take on. Everything beyond is refused with a problem that says so.
+public struct EventGatewayLimits: Sendable, Hashable {
+    /// Bytes of one request's body.
+    public var bodyBytes: Int
+    /// Events of one batch, of one answer, and of one receive.
+    public var batchEvents: Int
+    /// Events published per second, over all clients; 0 for no limit.
+    public var eventsPerSecond: Int
+    /// Long polls and followers at once.
+    public var waitersMax: Int
+
+    /// Usual values.
+    public init(
+        bodyBytes: Int = 1 << 20, batchEvents: Int = 1_000, eventsPerSecond: Int = 0, waitersMax: Int = 512
+    ) {
+        self.bodyBytes = bodyBytes
+        self.batchEvents = batchEvents
+        self.eventsPerSecond = eventsPerSecond
+        self.waitersMax = waitersMax
     }
 }

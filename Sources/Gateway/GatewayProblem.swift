@@ -14,15 +14,19 @@ public struct GatewayProblem: Error, Hashable, Sendable {
     public var members: [String: Int64]
     /// When it may be tried again (`Retry-After`), in seconds; nil says nothing of it.
     public var retryAfterSeconds: Int?
+    /// What the resource does take (`Allow`), with the status 405.
+    public var allowedMethods: String?
 
     /// A problem without members of its own.
     public init(
-        status: HTTPResponse.Status, detail: String, members: [String: Int64] = [:], retryAfterSeconds: Int? = nil
+        status: HTTPResponse.Status, detail: String, members: [String: Int64] = [:], retryAfterSeconds: Int? = nil,
+        allowedMethods: String? = nil
     ) {
         self.status = status
         self.detail = detail
         self.members = members
         self.retryAfterSeconds = retryAfterSeconds
+        self.allowedMethods = allowedMethods
     }
 
     /// 400.
@@ -41,6 +45,7 @@ extension GatewayProblem {
     static func response(_ status: HTTPResponse.Status, _ problem: GatewayProblem?) -> Response {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
         if let seconds = problem?.retryAfterSeconds { headers[.retryAfter] = String(seconds) }
+        if let allowed = problem?.allowedMethods { headers[.allow] = allowed }
         let body = ProblemBody(
             title: status.reasonPhrase, status: status.code, detail: problem?.detail, members: problem?.members ?? [:])
         return Response(

@@ -12,11 +12,15 @@ public struct GatewayConfiguration: Sendable, Hashable {
     public var host: String
     /// 0 lets the system choose; `onServerRunning` tells what it chose.
     public var port: Int
+    /// Connections at once. A scraper needs one and a load balancer a few; publishers one each. Past this many, new ones
+    /// wait in the backlog.
+    public var connectionsMax: Int
 
     /// Loopback and the port that the OpenTelemetry Prometheus exporter made usual.
-    public init(host: String = "127.0.0.1", port: Int = 9464) {
+    public init(host: String = "127.0.0.1", port: Int = 9464, connectionsMax: Int = 1_024) {
         self.host = host
         self.port = port
+        self.connectionsMax = connectionsMax
     }
 }
 
@@ -25,8 +29,6 @@ public struct GatewayConfiguration: Sendable, Hashable {
 /// It runs apart from the traffic: sockets on an event loop of its own, rendering on Swift's concurrent executor, so a
 /// slow scrape costs processor time but never makes a message wait.
 public struct GatewayService: Service {
-    /// A scraper needs one connection and a load balancer a few; past this many, new ones wait in the backlog.
-    private static let connectionsMax = 128
     private static let idleTimeout = TimeAmount.seconds(90)
 
     private let configuration: GatewayConfiguration
@@ -90,7 +92,8 @@ public struct GatewayService: Service {
             server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: Self.idleTimeout)),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
-                availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax, logger: serverLogger)),
+                availableConnectionsDelegate: MaximumAvailableConnections(
+                    configuration.connectionsMax, logger: serverLogger)),
             onServerRunning: { [configuration, logger, onServerRunning] channel in
                 let port = channel.localAddress?.port ?? configuration.port
                 logger.info("serving http", metadata: ["host": "\(configuration.host)", "port": "\(port)"])

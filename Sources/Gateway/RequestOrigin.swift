@@ -1,16 +1,21 @@
 import HTTPTypes
-import Hummingbird
+public import Hummingbird
 
 /// Whether a request that changes something may have been sent by a foreign web page.
 ///
 /// A browser names the page's site in `Origin` (or `null`) with every POST across sites, and in `Host` the name that it
 /// resolved: a page whose own name was made to resolve to this machine (DNS rebinding) shows its name there. So an order
 /// must come without `Origin`, and with a `Host` that is an address or `localhost`, which nobody can rebind.
-enum RequestOrigin {
-    static func check(_ request: Request) throws(GatewayProblem) {
+public enum RequestOrigin {
+    /// Refuses what a web page has sent. Browsers put `Origin` on every request that may change something.
+    public static func refuseWebPages(_ request: Request) throws(GatewayProblem) {
         if request.headers[.origin] != nil {
             throw GatewayProblem(status: .forbidden, detail: "orders are not taken from web pages")
         }
+    }
+
+    static func check(_ request: Request) throws(GatewayProblem) {
+        try refuseWebPages(request)
         guard let authority = request.head.authority, isAddress(authority) else {
             throw GatewayProblem(
                 status: .forbidden, detail: "orders are taken under an IP address or localhost only, not under a name")

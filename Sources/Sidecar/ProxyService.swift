@@ -57,7 +57,7 @@ final class ProxyService: Service {
     }
 
     private func run(on group: MultiThreadedEventLoopGroup) async throws {
-        let profiles = configuration.listeners.enumerated().map { profile(number: $0, $1) }
+        let profiles = Self.profiles(configuration)
         let workers = try await WorkerSet(group) { [shared, registry] _ in
             var generator = SystemRandomNumberGenerator()
             return Worker(
@@ -118,13 +118,22 @@ final class ProxyService: Service {
             perform: { _, _ in })
     }
 
-    private func profile(number: Int, _ listener: ListenerConfiguration) -> ListenerProfile {
+    private static func profile(
+        number: Int, _ listener: ListenerConfiguration, _ configuration: SidecarConfiguration
+    ) -> ListenerProfile {
         ListenerProfile(
             number: UInt32(number), name: listener.name, service: listener.service ?? configuration.service,
             system: listener.busProtocol.rawValue, broker: listener.broker, inject: listener.context.inject,
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
-            nats: listener.nats.options)
+            nats: listener.nats.options,
+            deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number))
+    }
+
+    /// What lanes have to know: the listeners in their order, and last the event log's own faces.
+    static func profiles(_ configuration: SidecarConfiguration) -> [ListenerProfile] {
+        let listeners = configuration.listeners.enumerated().map { profile(number: $0, $1, configuration) }
+        return listeners + [EventFaces.profile(number: listeners.count, service: configuration.service)]
     }
 
     /// Waits until every session has ended by itself, at most for the drain time.

@@ -1,4 +1,3 @@
-import EventGateway
 import EventLog
 import Export
 import Gateway
@@ -71,7 +70,8 @@ public enum Topology {
         ProcessStatistics().register(in: registry)
 
         let readiness = Readiness()
-        let usesLog = configuration.listeners.contains { $0.upstream == .embedded }
+        let usesLog =
+            configuration.http.events == .on || configuration.listeners.contains { $0.upstream == .embedded }
         let log = try usesLog ? EventLogService(dataDirectory: configuration.dataDirectory) : nil
         let started = AsyncStream.makeStream(of: RunningSidecar.self, bufferingPolicy: .bufferingOldest(1))
         let proxy = ProxyService(
@@ -88,9 +88,10 @@ public enum Topology {
         if let log { services.append(log) }
         let admin = AdminSources(
             traces: traces, tap: shared.tap,
-            text: TapText(names: names, catalog: catalog, listeners: configuration.listeners.map(\.name)),
+            text: TapText(
+                names: names, catalog: catalog, listeners: configuration.listeners.map(\.name) + [EventFaces.name]),
             guards: board.map { GuardDesk(board: $0, logger: logger) })
-        let events = EventGateway(log: log?.log)
+        let events = EventFaces.gateway(configuration, log?.log, shared, registry, readiness)
         if let gateway = gateway(configuration, registry, readiness, admin, [events], logger, proxy) {
             services.append(gateway)
         }
@@ -177,7 +178,9 @@ public enum Topology {
             return nil
         }
         return GatewayService(
-            configuration: GatewayConfiguration(host: host, port: port), registry: registry, readiness: readiness,
+            configuration: GatewayConfiguration(
+                host: host, port: port, connectionsMax: configuration.http.connections), registry: registry,
+            readiness: readiness,
             service: configuration.service, logger: quiet(logger), admin: admin, modules: modules,
             onServerRunning: { proxy.gatewayIsListening("http://\(host):\($0)") })
     }

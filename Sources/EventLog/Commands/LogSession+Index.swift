@@ -121,8 +121,10 @@ extension LogSession {
     /// Events that say this, over all streams, in the order in which they were appended; at most `limit`.
     ///
     /// The hash brings candidates, and the event itself decides.
+    /// - Parameter rowsOfStream: only events in these rows, which is to say of one stream; nil for all.
     func events(
-        with key: EventKey, _ value: [UInt8], limit: Int
+        with key: EventKey, _ value: [UInt8], in rowsOfStream: ClosedRange<Int64>? = nil, limit: Int,
+        where isWanted: (EventRow) -> Bool = { _ in true }
     ) throws(SQLiteError) -> [EventRow] {
         let hash = IndexedKeys.hash(value)
         // A correlation id that is the trace's id stands under that only.
@@ -134,24 +136,27 @@ extension LogSession {
         while try all.step() { buckets.append(all.integer(0)) }
         for bucket in buckets {
             let rows = try statement(.findInIndex).bind(1, bucket).bind(2, key.rawValue).bind(3, second).bind(4, hash)
-            try take(rows, key, value, limit, &seen, &found)
+            try take(rows, key, value, rowsOfStream, limit, isWanted, &seen, &found)
             if found.count == limit { return found }
         }
         let rows = try statement(.findInTail).bind(1, Int64(0)).bind(2, key.rawValue).bind(3, second).bind(4, hash)
-        try take(rows, key, value, limit, &seen, &found)
+        try take(rows, key, value, rowsOfStream, limit, isWanted, &seen, &found)
         return found
     }
 
     private func take(
-        _ rows: SQLiteStatement, _ key: EventKey, _ value: [UInt8], _ limit: Int, _ seen: inout Set<Int64>,
-        _ found: inout [EventRow]
+        _ rows: SQLiteStatement, _ key: EventKey, _ value: [UInt8], _ rowsOfStream: ClosedRange<Int64>?,
+        _ limit: Int, _ isWanted: (EventRow) -> Bool, _ seen: inout Set<Int64>, _ found: inout [EventRow]
     ) throws(SQLiteError) {
         var candidates: [Int64] = []
-        while try rows.step() { candidates.append(rows.integer(0)) }
+        while try rows.step() {
+            let row = rows.integer(0)
+            if rowsOfStream?.contains(row) ?? true { candidates.append(row) }
+        }
         for row in candidates where found.count < limit && seen.insert(row).inserted {
-            guard let event = try event(row: row), key.value(in: event.fields)?.elementsEqual(value) == true else {
-                continue
-            }
+            guard let event = try event(row: row), key.value(in: event.fields)?.elementsEqual(value) == true,
+                isWanted(event)
+            else { continue }
             found.append(event)
         }
     }

@@ -127,7 +127,7 @@ extension LogSession {
         return .groups(infos)
     }
 
-    private func info(_ group: GroupState) throws(SQLiteError) -> GroupInfo {
+    func info(_ group: GroupState) throws(SQLiteError) -> GroupInfo {
         GroupInfo(
             name: group.name, consumers: try count(statement(.countConsumers).bind(1, group.number)),
             pending: try count(statement(.countPending).bind(1, group.number)), lastDelivered: group.lastID,

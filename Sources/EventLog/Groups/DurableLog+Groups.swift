@@ -72,12 +72,12 @@ extension DurableLog {
         }
     }
 
-    /// Dead letters with a higher number that the filter means, the oldest first.
+    /// Dead letters with a higher number that the filter means, the oldest first. Answers on a reader's thread.
     public func deadLetters(
         _ filter: DeadLetterFilter = DeadLetterFilter(), after number: Int64 = 0, limit: Int = 100,
         answer: @escaping Answer<[DeadLetter]>
     ) {
-        write(answer) { session throws(SQLiteError) in
+        read(answer) { session throws(SQLiteError) in
             try session.deadLetters(filter, after: number, limit: limit)
         }
     }

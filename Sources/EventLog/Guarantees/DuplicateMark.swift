@@ -47,15 +47,22 @@ struct DuplicateMark {
         switch settings.deduplication {
         case .none: return nil
         case .cloudEvents:
-            guard let source = append.fields.value(of: Self.source), let id = append.fields.value(of: Self.id) else {
-                return nil
-            }
-            // The length of the source goes in too, so that no other pair of texts reads the same.
-            self.init(.cloudEvent, name: [], mark: Array("\(source.count) ".utf8) + source + id)
+            self.init(cloudEvent: append.fields, in: stream)
+            return
         case .field(let name):
             guard let value = append.fields.value(of: name) else { return nil }
             self.init(.field, name: name, mark: Array(value))
         }
+        window = DuplicateWindow(
+            milliseconds: settings.deduplicationMilliseconds, sizeMax: settings.deduplicationSizeMax)
+    }
+
+    /// The mark that a CloudEvent has in every stream: its source and its id together. Nil for what is none.
+    init?(cloudEvent fields: EventFields, in stream: StreamState) {
+        guard let source = fields.value(of: Self.source), let id = fields.value(of: Self.id) else { return nil }
+        // The length of the source goes in too, so that no other pair of texts reads the same.
+        self.init(.cloudEvent, name: [], mark: Array("\(source.count) ".utf8) + source + id)
+        let settings = stream.settings ?? StreamSettings()
         window = DuplicateWindow(
             milliseconds: settings.deduplicationMilliseconds, sizeMax: settings.deduplicationSizeMax)
     }
@@ -84,6 +91,13 @@ extension LogSession {
         stream.duplicates += 1
         touch(stream)
         return StreamID(row.unsigned(0), row.unsigned(1))
+    }
+
+    /// Whether an event with this mark was there, without counting it as repeated.
+    func isKnown(_ mark: DuplicateMark, in stream: StreamState, now: Int64) throws(SQLiteError) -> Bool {
+        let row = try statement(.findMark).bind(1, stream.number).bind(2, mark.scope).bind(3, mark.key)
+        defer { row.reset() }
+        return try row.step() && now - row.integer(2) < mark.window.milliseconds
     }
 
     /// Remembers where the first event with this mark went, and forgets what the window no longer holds.

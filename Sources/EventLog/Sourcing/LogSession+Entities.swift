@@ -76,6 +76,16 @@ extension LogSession {
         return try row.step() ? EntitySnapshot(version: row.integer(0), state: row.blob(1)) : nil
     }
 
+    /// Counts the last event of a stream among those of an entity.
+    func addToEntity(_ entity: [UInt8], of stream: StreamState) throws(SQLiteError) {
+        let known = try entityRow(entity, of: stream)
+        let number: Int64
+        if let known { number = known.number } else { number = try createEntity(entity, of: stream) }
+        let version = (known?.version ?? 0) + 1
+        try statement(.insertEntityEvent).bind(1, number).bind(2, version).bind(3, stream.row(stream.lastOffset)).run()
+        try statement(.updateEntity).bind(1, number).bind(2, version).run()
+    }
+
     private func entityRow(
         _ name: [UInt8], of stream: StreamState
     ) throws(SQLiteError) -> (number: Int64, version: Int64)? {

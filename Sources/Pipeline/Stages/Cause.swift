@@ -65,6 +65,11 @@ struct Inference {
     }
 
     static let nothing = Inference()
+
+    /// The publisher has said itself which deliveries the message comes from: the only one is its cause.
+    static func given(_ causes: [Cause]) -> Inference {
+        causes.count == 1 ? Inference(cause: causes[0], causality: .transactionCertain) : .nothing
+    }
 }
 
 /// Which fields of a message hold the application's own correlation id.

@@ -110,6 +110,8 @@ struct DeliveryTable: Sendable {
         return displaced
     }
 
+    func find(_ key: DeliveryKey) -> OpenDelivery? { open.look(at: key) { $0 } }
+
     mutating func remove(_ key: DeliveryKey) -> OpenDelivery? { open.remove(key) }
 
     /// Removes the message from every group that holds it.

@@ -168,7 +168,8 @@ extension Lane {
 
     /// The guard of what a route does; nil for what is not guarded.
     func makeGuard(_ descriptor: SpanDescriptor, _ key: Route.Key) -> GuardHandle? {
-        guard let guards = shared.guards, let type = descriptor.operationType else { return nil }
+        guard let guards = shared.guards, listeners[Int(key.listener)].isGuarded, let type = descriptor.operationType
+        else { return nil }
         let operation: GuardedOperation
         switch type {
         case .send: operation = .publish
@@ -189,7 +190,7 @@ extension Lane {
     /// The guards of the upstreams, by number of the listener; none when nothing is guarded.
     static func upstreamGuards(_ guards: GuardTable?, _ listeners: [ListenerProfile]) -> [GuardHandle] {
         guard let guards else { return [] }
-        return listeners.map { listener in
+        return listeners.prefix { $0.isGuarded }.map { listener in
             GuardHandle(
                 guards.cell(
                     for: GuardKey(listener: listener.number, listenerName: listener.name, operation: .upstream)))

@@ -242,7 +242,7 @@ extension Lane {
     /// The stream's part of a delivery's key.
     @inline(__always)
     func streamKey(_ destination: Destination, _ listener: ListenerProfile) -> UInt64 {
-        destination.hash ^ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15
+        destination.hash ^ UInt64(listener.deliveryScope) &* 0x9e37_79b9_7f4a_7c15
     }
 
     /// What the process span of a message will need, the context that it is to have included.

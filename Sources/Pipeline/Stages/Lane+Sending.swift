@@ -21,11 +21,22 @@ extension Lane {
             open.detail = SendDetail(conversation: publication.conversation, traceState: publication.traceState)
             return (open, .none, .ownContext)
         }
-        let inference = causality.infer(mentions: mentions)
-        let traceState = begin(&open, inference, at: now) ?? publication.traceState
+        let told = publication.origin.map { Inference.given($0.causes) } ?? .nothing
+        let inference = told.cause == nil ? causality.infer(mentions: mentions) : told
+        var traceState = publication.traceState
+        if inference.cause == nil, let origin = publication.origin, let caller = origin.caller {
+            begin(&open, caller)
+            traceState = origin.callerState ?? traceState
+        } else if let state = begin(&open, inference, at: now) {
+            traceState = state
+        }
         var candidates: (links: [SpanLink], leftOut: Int) = ([], 0)
-        if open.context.isSampled, inference.candidates != .none {
-            candidates = causality.links(of: inference, mentions: mentions)
+        if open.context.isSampled {
+            if let causes = publication.origin?.causes, causes.count > 1 {
+                candidates = Self.links(to: causes)
+            } else if inference.candidates != .none {
+                candidates = causality.links(of: inference, mentions: mentions)
+            }
         }
         if let obstacle = obstacle(publication, listener.inject, open.context.isSampled) {
             open.detail = SendDetail(
@@ -67,6 +78,20 @@ extension Lane {
         open.causeID = cause.messageID
         open.causality = inference.causality
         return nil
+    }
+
+    /// A message continues the trace of the request that brings it.
+    private func begin(_ open: inout OpenSend, _ caller: TraceContext) {
+        open.context = TraceContext(
+            traceID: caller.traceID, spanID: identifiers.markedSpanID(in: caller.traceID),
+            flags: flags(sampled: shared.sampler.keeps(childOf: caller), random: caller.flags.contains(.random)))
+        open.parent = caller
+    }
+
+    /// Links to all deliveries that one message was made from.
+    private static func links(to causes: [Cause]) -> (links: [SpanLink], leftOut: Int) {
+        let kept = causes.prefix(linksMax)
+        return (kept.map { SpanLink(context: $0.context, messageID: $0.messageID) }, causes.count - kept.count)
     }
 
     /// What the span says of the correlation id that the message is given: the text, where it is not the trace's own.

@@ -24,12 +24,17 @@ public struct ListenerProfile: Sendable {
     public var tls: SessionTLS
     /// What only NATS has.
     public var nats: NATSOptions
+    /// Listeners with the same scope lead to the same broker: what was read through one may be settled through another.
+    public var deliveryScope: UInt32
+    /// Whether calls to the upstream are guarded. Those that are not stand last in the list of listeners.
+    public var isGuarded: Bool
 
-    /// The rules and limits have usual values.
+    /// The rules and limits have usual values; a listener has its deliveries for itself unless a scope is given.
     public init(
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
-        pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions()
+        pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(),
+        deliveryScope: UInt32? = nil, isGuarded: Bool = true
     ) {
         self.number = number
         self.name = name
@@ -42,6 +47,8 @@ public struct ListenerProfile: Sendable {
         self.pendingRepliesMax = pendingRepliesMax
         self.tls = tls
         self.nats = nats
+        self.deliveryScope = deliveryScope ?? number
+        self.isGuarded = isGuarded
     }
 }
 

@@ -16,8 +16,20 @@ struct Publication {
     /// The application says itself which message caused this one.
     var hasCausation = false
     var bodySize: Int64
+    /// What the binding knows of where the message comes from, apart from the message itself.
+    var origin: PublicationOrigin?
     /// Why this message cannot be edited, although the listener would; nil when it can.
     var obstacle: InjectionObstacle?
+}
+
+/// Where a message comes from, as far as the request that brings it tells.
+struct PublicationOrigin {
+    /// The context of the request: the message continues it.
+    var caller: TraceContext?
+    /// What came with it.
+    var callerState: String?
+    /// The deliveries that the message is made from.
+    var causes: [Cause] = []
 }
 
 /// Where a message goes or comes from: the name's number for labels, its hash for identity.
@@ -81,7 +93,7 @@ struct OpenSend {
 }
 
 /// What few sends have.
-final class SendDetail {
+final class SendDetail: Sendable {
     let conversation: String?
     let traceState: String?
     /// Links to what may have been the cause.

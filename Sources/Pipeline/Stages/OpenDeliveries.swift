@@ -39,6 +39,10 @@ public final class OpenDeliveries: Sendable {
         shard(key.stream, key.messageID).table.withLock { $0.insert(delivery, for: key) }
     }
 
+    func find(_ key: DeliveryKey) -> OpenDelivery? {
+        shard(key.stream, key.messageID).table.withLock { $0.find(key) }
+    }
+
     func remove(_ key: DeliveryKey) -> OpenDelivery? {
         shard(key.stream, key.messageID).table.withLock { $0.remove(key) }
     }

@@ -1,3 +1,4 @@
+import EventGateway
 import Pipeline
 import Proxy
 
@@ -25,6 +26,22 @@ enum ConfigurationKeys {
         ConfigurationKey(
             "http.listen", \.httpListen, ValueSyntax.http.orNone(), flag: "http",
             "where metrics, health and the admin API are served"),
+        ConfigurationKey(
+            "http.events", \.http.events, .word(),
+            "whether the event log is served over HTTP: `auto` where a listener has the upstream `embedded`; `on` opens "
+                + "it without one"),
+        ConfigurationKey(
+            "http.connections", \.http.connections, .number(1...65_536),
+            "connections of HTTP clients at once; more wait to be accepted"),
+        ConfigurationKey(
+            "http.limits.body_bytes", \.http.limits.bodyBytes, .bytes(1024...67_108_864),
+            "bytes of one HTTP request's body with events"),
+        ConfigurationKey(
+            "http.limits.batch_events", \.http.limits.batchEvents, .number(1...100_000),
+            "events of one batch, and of one answer"),
+        ConfigurationKey(
+            "http.limits.events_per_second", \.http.limits.eventsPerSecond, .number(0...10_000_000),
+            "events that are taken over HTTP per second; 0 sets no limit"),
         ConfigurationKey(
             "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
             "the directory for what must survive a restart"),

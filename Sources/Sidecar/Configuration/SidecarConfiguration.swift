@@ -1,3 +1,4 @@
+public import EventGateway
 public import Logging
 import NIOCore
 public import Pipeline
@@ -11,6 +12,8 @@ public struct SidecarConfiguration: Sendable, Equatable {
     public var service = "unknown_service:tacho"
     /// Where metrics, health and the admin API are served; always TCP. Default 127.0.0.1:9464, nil = not served.
     public var httpListen: Endpoint? = .tcp(host: "127.0.0.1", port: 9464)
+    /// What the HTTP server does beside that.
+    public var http = HTTPConfiguration()
     /// The directory for what must survive a restart. Default `./tacho-data`.
     public var dataDirectory = "./tacho-data"
     /// The buses that are proxied, one listener each. No default; at least one after loading.
@@ -34,6 +37,23 @@ public struct SidecarConfiguration: Sendable, Equatable {
 
     /// The defaults, without a listener.
     public init() {}
+}
+
+/// What the HTTP server serves and takes on.
+public struct HTTPConfiguration: Sendable, Equatable {
+    /// Whether the event log is served.
+    public enum Events: String, Sendable, CaseIterable {
+        case auto
+        case on
+        case off
+    }
+
+    /// Default auto: where some listener uses the log.
+    public var events = Events.auto
+    /// Connections at once. Default 1,024.
+    public var connections = 1_024
+    /// What requests with events may be.
+    public var limits = EventGatewayLimits()
 }
 
 /// The buses whose wire protocol a listener can speak.

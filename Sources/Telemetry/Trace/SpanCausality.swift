@@ -10,6 +10,8 @@ public enum SpanCausality: UInt8, Sendable, Hashable, CaseIterable {
     case processLikely
     /// The published message names the message by its id or its correlation id.
     case contentLikely
+    /// One transaction settled the message and published the other.
+    case transactionCertain
 
     /// The value of `tacho.causality`; empty when nothing was inferred.
     public var rule: String {
@@ -18,6 +20,7 @@ public enum SpanCausality: UInt8, Sendable, Hashable, CaseIterable {
         case .connectionCertain, .connectionLikely: "connection"
         case .processLikely: "process"
         case .contentLikely: "content"
+        case .transactionCertain: "transaction"
         }
     }
 
@@ -25,7 +28,7 @@ public enum SpanCausality: UInt8, Sendable, Hashable, CaseIterable {
     public var confidence: String {
         switch self {
         case .none: ""
-        case .connectionCertain: "certain"
+        case .connectionCertain, .transactionCertain: "certain"
         case .connectionLikely, .processLikely, .contentLikely: "likely"
         }
     }

@@ -14,6 +14,26 @@ extension DurableLog {
         }
     }
 
+    /// Up to `limit` events that a query means.
+    public func page(_ query: EventQuery, limit: Int, answer: @escaping Answer<EventPage>) {
+        read(answer) { session throws(SQLiteError) in try session.page(query, limit: limit) }
+    }
+
+    /// How a stream stands; nil without one.
+    public func overview(of stream: [UInt8], now: Int64, answer: @escaping Answer<StreamOverview?>) {
+        read(answer) { session throws(SQLiteError) in try session.overview(of: stream, now: now) }
+    }
+
+    /// How up to `limit` streams stand, behind the cursor of an earlier call, and where to go on.
+    public func overviews(
+        after cursor: Int64 = 0, limit: Int, now: Int64,
+        answer: @escaping Answer<(streams: [StreamOverview], next: Int64?)>
+    ) {
+        read(answer) { session throws(SQLiteError) in
+            try session.overviews(after: cursor, limit: limit, now: now)
+        }
+    }
+
     /// Has a reader do `work` and answers with what it found. Refuses at once when too many wait.
     func read<Value: Sendable>(
         _ answer: @escaping Answer<Value>, _ work: @escaping @Sendable (LogSession) throws(SQLiteError) -> Value

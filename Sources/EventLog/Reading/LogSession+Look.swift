@@ -21,7 +21,7 @@ extension LogSession {
         return events
     }
 
-    private func firstRow(of start: EventRange.Start, in stream: StreamState) throws(SQLiteError) -> Int64? {
+    func firstRow(of start: EventRange.Start, in stream: StreamState) throws(SQLiteError) -> Int64? {
         switch start {
         case .first: stream.rows.lowerBound
         case .offset(let offset): stream.row(min(max(offset, stream.anchorOffset), StreamState.offsetMax))

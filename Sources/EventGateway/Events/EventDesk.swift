@@ -1,0 +1,243 @@
+import EventLog
+import Gateway
+import Pipeline
+import Telemetry
+import Wire
+
+/// What all faces that speak of events ask of the log, traced: publishing, receiving, and giving back.
+struct EventDesk: Sendable {
+    let log: DurableLog
+    let tracing: EventTracing
+    let correlationFields: CorrelationFields
+
+    /// An event on its way in.
+    struct Incoming: Sendable {
+        var stream: [UInt8]
+        var fields: EventFields
+        var context: EventContext
+
+        init(_ event: CloudEvent, to stream: [UInt8], _ correlationFields: CorrelationFields) {
+            self.stream = stream
+            fields = EventFields(event)
+            context = EventContext(event, correlationFields)
+        }
+
+        /// JSON that is no CloudEvent: the log's own id becomes its id when it is read.
+        init(plainJSON data: [UInt8], to stream: [UInt8]) {
+            self.stream = stream
+            fields = EventFields(reservingBytes: data.count + 160)
+            fields.append(name: "ce_datacontenttype".utf8, value: "application/json".utf8)
+            fields.append(name: StoredNames.data, value: data)
+            context = EventContext()
+        }
+    }
+
+    /// The context of the request that brings events.
+    struct Caller: Sendable {
+        var traceParent: String?
+        var traceState: String?
+    }
+
+    // MARK: Publishing
+
+    /// Appends events, each with a context of its own.
+    func publish(
+        _ events: [Incoming], caller: Caller = Caller(), condition: Publication.Condition? = nil,
+        settlement: Publication.Settlement? = nil
+    ) async throws(GatewayProblem) -> PublicationOutcome {
+        let startedAt = tracing.now()
+        let selection = settlement.map { EventSelection($0) }
+        let opened = tracing.publishing(
+            events.map { event in
+                EventToPublish(
+                    stream: event.stream, context: event.context, callerParent: caller.traceParent,
+                    callerState: caller.traceState, causes: selection, bodySize: event.fields.encoded.count)
+            })
+        var publication = Publication([], deduplicates: true, condition: condition, settlement: settlement)
+        publication.events = zip(events, opened).map { event, opened in
+            var fields = event.fields
+            for (name, value) in opened.attributes { fields.append(name: name.utf8, value: value.utf8) }
+            return Publication.Event(stream: event.stream, fields: fields)
+        }
+        let result = await ask { log.publish(publication, now: startedAt.unixMilliseconds, answer: $0) }
+        tracing.finish { flow, now in
+            for (index, opened) in opened.enumerated() {
+                Self.close(opened.open, index, result, flow, now)
+            }
+            if let selection {
+                flow.settled(
+                    selection, "ack", as: .acknowledged, Self.outcome(result), startedAt: startedAt, at: now)
+            }
+        }
+        switch result {
+        case .success(let outcome): return outcome
+        case .failure(let error): throw GatewayProblem(error)
+        }
+    }
+
+    private static func close(
+        _ open: OpenPublication, _ index: Int, _ result: Result<PublicationOutcome, LogError>, _ flow: EventFlow,
+        _ now: Instant
+    ) {
+        guard case .success(.published(let appended, _)) = result else {
+            return flow.published(open, outcome(result), id: .none, at: now)
+        }
+        if appended[index].isDuplicate {
+            flow.publishedBefore(open, id: appended[index].id.messageID, at: now)
+        } else {
+            flow.published(open, .succeeded, id: appended[index].id.messageID, at: now)
+        }
+    }
+
+    private static func outcome(_ result: Result<PublicationOutcome, LogError>) -> EventOutcome {
+        switch result {
+        case .success(.published): .succeeded
+        case .success(.conflict): .failed("version_conflict")
+        case .success(.notHeld): .failed("not_held")
+        case .success(.noGroup): .failed("no_group")
+        case .success(.refused): .failed("refused")
+        case .failure(let error): .failed(error.type)
+        }
+    }
+
+    // MARK: Receiving
+
+    /// A consumer begins to ask a group for events; its time runs from here.
+    func receiving(from group: DurableLog.GroupName, consumer: [UInt8]) -> OpenReception {
+        tracing.receiving("receive", stream: group.stream, group: group.group, consumer: consumer)
+    }
+
+    /// Looks once for events that are due. Nil: there is no such group.
+    func lease(
+        from group: DurableLog.GroupName, consumer: [UInt8], limit: Int, leaseMilliseconds: Int64?
+    ) async throws(GatewayProblem) -> [LeasedEvent]? {
+        let result = await ask {
+            log.receive(
+                from: group, consumer: consumer, limit: limit, leaseMilliseconds: leaseMilliseconds,
+                now: tracing.unixMilliseconds, answer: $0)
+        }
+        return try Self.value(result)
+    }
+
+    /// The events are on their way to the consumer, or there were none.
+    func received(_ reception: OpenReception, _ events: [LeasedEvent]) {
+        tracing.finish { flow, now in
+            guard !events.isEmpty else { return flow.receivedNothing(reception, .succeeded, at: now) }
+            flow.received(
+                reception,
+                events.map { event in
+                    EventDelivery(
+                        id: event.id.messageID, storedUnixNanoseconds: event.id.unixNanoseconds,
+                        attempt: UInt32(clamping: event.deliveries),
+                        context: EventContext(event.fields, correlationFields), bodySize: event.fields.encoded.count)
+                }, at: now)
+        }
+    }
+
+    /// The log could not answer.
+    func receivingFailed(_ reception: OpenReception, _ type: String) {
+        tracing.finish { flow, now in flow.receivedNothing(reception, .failed(type), at: now) }
+    }
+
+    // MARK: Settling
+
+    /// Acknowledges; how many were waiting for it.
+    func acknowledge(_ ids: [StreamID], of group: DurableLog.GroupName) async throws(GatewayProblem) -> Int64 {
+        let startedAt = tracing.now()
+        let unit = StreamUnit(
+            [.acknowledge(key: group.stream, group: group.group, ids: ids)],
+            nowUnixMilliseconds: UInt64(startedAt.unixMilliseconds))
+        let outcome = await withCheckedContinuation { continuation in
+            log.submit(unit, lane: 0) { continuation.resume(returning: $0) }
+        }
+        var count: Int64?
+        if case .replies(let replies) = outcome, case .count(let acknowledged)? = replies.first { count = acknowledged }
+        settled(ids, of: group, "ack", .acknowledged, count == nil ? .failed("unavailable") : .succeeded, startedAt)
+        if let count { return count }
+        guard case .unavailable(let reason) = outcome else { return 0 }
+        throw GatewayProblem(unavailable: reason)
+    }
+
+    /// Gives back, for another attempt or for good; how many were in the group's hands.
+    func reject(
+        _ ids: [StreamID], of group: DurableLog.GroupName, delayMilliseconds: Int64?, error: String, isFinal: Bool
+    ) async throws(GatewayProblem) -> Int {
+        let startedAt = tracing.now()
+        let result = await ask {
+            log.reject(
+                ids, of: group, delayMilliseconds: delayMilliseconds, error: error, isFinal: isFinal,
+                now: startedAt.unixMilliseconds, answer: $0)
+        }
+        settled(ids, of: group, "nack", isFinal ? .deadLettered : .rejected, Self.outcome(result), startedAt)
+        return try Self.value(result)
+    }
+
+    /// Keeps events longer; how many were in the consumer's hands.
+    func extend(
+        _ ids: [StreamID], of group: DurableLog.GroupName, consumer: [UInt8], leaseMilliseconds: Int64
+    ) async throws(GatewayProblem) -> Int {
+        let result = await ask {
+            log.extend(
+                ids, of: group, consumer: consumer, leaseMilliseconds: leaseMilliseconds,
+                now: tracing.unixMilliseconds, answer: $0)
+        }
+        tracing.finish { flow, now in
+            flow.extended(
+                EventSelection(stream: group.stream, group: group.group, ids: ids.map(\.messageID)), at: now)
+        }
+        return try Self.value(result)
+    }
+
+    private func settled(
+        _ ids: [StreamID], of group: DurableLog.GroupName, _ operation: StaticString, _ settlement: EventSettlement,
+        _ outcome: EventOutcome, _ startedAt: Instant
+    ) {
+        tracing.finish { flow, now in
+            flow.settled(
+                EventSelection(stream: group.stream, group: group.group, ids: ids.map(\.messageID)), operation,
+                as: settlement, outcome, startedAt: startedAt, at: now)
+        }
+    }
+
+    private static func outcome<Value>(_ result: Result<Value, LogError>) -> EventOutcome {
+        switch result {
+        case .success: .succeeded
+        case .failure(let error): .failed(error.type)
+        }
+    }
+
+    // MARK: Asking
+
+    /// Asks the log something and waits for its answer, which comes once, on a thread of the log's.
+    func ask<Value: Sendable>(
+        _ call: (@escaping DurableLog.Answer<Value>) -> Void
+    ) async -> Result<Value, LogError> {
+        await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
+    }
+
+    /// The same for what needs no trace.
+    func value<Value: Sendable>(
+        _ call: (@escaping DurableLog.Answer<Value>) -> Void
+    ) async throws(GatewayProblem) -> Value {
+        try Self.value(await ask(call))
+    }
+
+    private static func value<Value>(_ result: Result<Value, LogError>) throws(GatewayProblem) -> Value {
+        switch result {
+        case .success(let value): return value
+        case .failure(let error): throw GatewayProblem(error)
+        }
+    }
+}
+
+extension EventSelection {
+    init(_ settlement: Publication.Settlement) {
+        self.init(
+            stream: settlement.group.stream, group: settlement.group.group, ids: settlement.ids.map(\.messageID))
+    }
+}
+
+extension Instant {
+    /// The Unix time in milliseconds.
+    var unixMilliseconds: Int64 { Int64(clamping: unixNanoseconds / 1_000_000) }
+}
