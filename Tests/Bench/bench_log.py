@@ -99,6 +99,7 @@ def bench(options) -> tuple[list[str], dict]:
             contenders = all_contenders(stage, options, generators)
             results = run(contenders, options)
             lines += table(results)
+            print("\n".join(lines), file=sys.stderr)
             by_name = {each.name: each.running for each in contenders}
             if "embedded, no spans" in by_name:
                 lines += once(stage, options, generators, by_name["redis always"], by_name["embedded, no spans"])

@@ -82,7 +82,10 @@ def durable_redis(stage: Stage, name: str) -> Running:
     ], port)  # fmt: skip
 
 
-def tacho(stage: Stage, name: str, binary: Path, upstream: str, collector: int | None, data: Path | None = None) -> Running:
+def tacho(
+    stage: Stage, name: str, binary: Path, upstream: str, collector: int | None, data: Path | None = None,
+    breaker: str = "auto",
+) -> Running:  # fmt: skip
     """A sidecar with the given upstream. Without a collector no span is kept."""
     port, http_port = free_port(), free_port()
     command = [
@@ -90,7 +93,9 @@ def tacho(stage: Stage, name: str, binary: Path, upstream: str, collector: int |
         "bench", "--data", data or stage.scratch / f"data-{port}", "--otlp",
         f"http://127.0.0.1:{collector}" if collector else "none",
     ]  # fmt: skip
-    environment = {} if collector else {"OTEL_TRACES_SAMPLER": "always_off"}
+    environment = {"TACHO_RESILIENCE_BREAKER": breaker}
+    if not collector:
+        environment["OTEL_TRACES_SAMPLER"] = "always_off"
     return stage.start(name, command, port, http_port, environment)
 
 

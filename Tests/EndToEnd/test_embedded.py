@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import pytest
 import redis.asyncio
@@ -277,3 +278,20 @@ def test_it_drains_while_clients_publish(embedded):
     stopped.set()
     writer.join()
     assert code == 0
+
+
+def test_a_client_that_reads_late_is_waited_for_and_costs_no_memory(embedded):
+    app = embedded.client()
+    with app.pipeline(transaction=False) as pipeline:
+        for _ in range(2_000):
+            pipeline.xadd(STREAM, {"f": "x" * 512})
+        pipeline.execute()
+    with embedded.raw(timeout=60) as raw:
+        size = len(raw.call("XRANGE", STREAM, "-", "+"))
+        embedded.reset_peak()
+        before = embedded.peak_rss_kib()
+        raw.send(command("XRANGE", STREAM, "-", "+") * 200)
+        time.sleep(0.5)  # for what should not happen: that all is answered at once
+        raw.skip(size * 200)
+        assert raw.ask("PING") == "PONG"
+    assert embedded.peak_rss_kib() - before < 32 * 1024, "200 replies of a mebibyte were not waiting for their reader"

@@ -50,6 +50,11 @@ final class EmbeddedRedisPeer: InProcessPeer {
     }
 
     func outputRead() {
+        if session.isOutputFull {
+            session.outputChanged(isFull: false, now: server.clock())
+            perform()
+            flush()
+        }
         endIfAnswered()
     }
 
@@ -157,6 +162,9 @@ final class EmbeddedRedisPeer: InProcessPeer {
         guard !output.isEmpty else { return }
         hasWritten = true
         channel.send(output)
-        if channel.unreadBytes > Self.unreadBytesMax { channel.close(promise: nil) }
+        if channel.unreadBytes >= InProcessChannel.unreadBytesMax {
+            session.outputChanged(isFull: true, now: server.clock())
+        }
+        if channel.unreadBytes > Self.unreadBytesMax, session.subscriptions.count > 0 { channel.close(promise: nil) }
     }
 }

@@ -56,6 +56,9 @@ public struct EmbeddedSession: Sendable {
     /// The long read that is looked up apart from the other commands, and so has to be over before the next is taken.
     private var looking: EmbeddedTicket?
     private(set) var isClosing = false
+    /// The client has not read what it was sent. Until it has, no command is taken, however many are here already: replies
+    /// may be much longer than their commands.
+    public private(set) var isOutputFull = false
 
     var slots: Deque<Slot> = []
     /// The ticket of the first slot.
@@ -102,7 +105,9 @@ public struct EmbeddedSession: Sendable {
         return taken
     }
 
-    private var mayRun: Bool { blocking == nil && looking == nil && held == nil && slots.count < Self.slotsMax }
+    private var mayRun: Bool {
+        blocking == nil && looking == nil && held == nil && !isOutputFull && slots.count < Self.slotsMax
+    }
 
     // MARK: Inputs
 
@@ -133,6 +138,12 @@ public struct EmbeddedSession: Sendable {
         slots[index] = slot
         flushSlots()
         resume(now: now)
+    }
+
+    /// The client has too much to read, or has read it.
+    public mutating func outputChanged(isFull: Bool, now: UInt64) {
+        isOutputFull = isFull
+        if !isFull { resume(now: now) }
     }
 
     /// A message for a subscription of this session.

@@ -204,6 +204,19 @@ struct EmbeddedSessionTests {
         }
     }
 
+    @Test("takes no command while its client does not read, and goes on where it stood")
+    func unreadOutput() {
+        var world = FaceWorld()
+        world.session.outputChanged(isFull: true, now: 5_000)
+        #expect(world.send("PING") + world.send("ECHO x") == "")
+        #expect(world.session.wantsInput)
+        let long = String(repeating: "a", count: EmbeddedSession.heldBytesMax)
+        #expect(world.send(command("ECHO", long)) == "")
+        #expect(!world.session.wantsInput)
+        world.session.outputChanged(isFull: false, now: 5_000)
+        #expect(world.answerAll() + world.collect() == "+PONG|$1|x|$65536|\(long)|")
+    }
+
     @Test("a store that cannot write is told as MISCONF")
     func unavailable() {
         var world = FaceWorld()
