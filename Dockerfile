@@ -19,7 +19,7 @@ RUN apt-get update \
 COPY --from=build /out/tacho /usr/local/bin/tacho
 USER tacho
 WORKDIR /var/lib/tacho
-# Redis listener; metrics and health. What is listened on is decided by the arguments: the default stays on loopback.
+# A listener; metrics and health. What is listened on is decided by the arguments: the default stays on loopback.
 EXPOSE 16379 9464
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/tacho"]

@@ -15,7 +15,7 @@ struct Tacho: AsyncParsableCommand {
             BreakersCommand.self,
             ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self, DetectCommand.self,
             LabCommand.self, VersionCommand.self,
-            ReferenceCommand.self,
+            ReferenceCommand.self, DemoAppCommand.self,
         ],
         defaultSubcommand: RunCommand.self
     )

@@ -48,14 +48,24 @@ def test_compose_file_follows_the_specification():
 
 def test_compose_services_are_pinned_bounded_watched_and_private():
     services = load_yaml(COMPOSE)["services"]
-    assert set(services) == {"redis", "sidecar", "jaeger", "prometheus", "grafana"}
+    assert set(services) == {"redis", "nats", "faults", "sidecar", "checkout", "payments", "shipping", "jaeger",
+                             "prometheus", "grafana"}
     for name, service in services.items():
-        if "build" not in service:
+        if service["image"] != "tachograph:local":
             assert re.search(r":v?\d+\.\d+\.\d+", service["image"]), f"{name}: no exact version in {service['image']}"
         assert "healthcheck" in service, f"{name} has no health check"
         assert "mem_limit" in service, f"{name} has no memory limit"
-        for port in service["ports"]:
+        for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), f"{name} publishes {port} beyond loopback"
+
+
+def test_compose_has_a_profile_for_each_broker_and_less_than_two_gigabytes():
+    services = load_yaml(COMPOSE)["services"]
+    assert {name: service["profiles"] for name, service in services.items() if "profiles" in service} == {
+        "redis": ["redis"], "nats": ["nats"]}
+    for broker in ["redis", "nats"]:
+        used = [service for name, service in services.items() if service.get("profiles", [broker]) == [broker]]
+        assert sum(int(service["mem_limit"].removesuffix("m")) for service in used) <= 2200
 
 
 def test_compose_mounts_exist():
