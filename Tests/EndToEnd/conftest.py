@@ -101,6 +101,17 @@ class World:
         self._endings.close()
 
 
+# What fills the machine or is measured in memory runs before the others, with nothing beside it.
+ALONE = {"test_resources.py", "test_lab.py"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.name in ALONE:
+            item.add_marker(pytest.mark.alone)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

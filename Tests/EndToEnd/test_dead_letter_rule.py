@@ -4,7 +4,7 @@ import json
 
 import redis
 
-from harness import FaultyRelay, wait_for
+from harness import wait_for
 
 STREAM, GROUP, LETTERS = "orders", "workers", "orders.dlq"
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -135,8 +135,7 @@ def test_a_letter_that_was_written_and_not_acknowledged_is_not_written_again(wor
 
 def test_the_sidecar_signs_in_for_itself_and_survives_a_bad_network(world, receiver, tmp_path):
     server = world.redis("--requirepass", "secret word")
-    relay = FaultyRelay(server.address)
-    world.keep(_Closing(relay.stop))
+    relay = world.relay(server)
     (tmp_path / "password").write_text("secret word\n")
     tacho = start(world, relay.address, receiver, options={
         "credentials": {"password_file": str(tmp_path / "password")}})
