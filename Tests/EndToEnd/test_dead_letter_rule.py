@@ -135,7 +135,7 @@ def test_a_letter_that_was_written_and_not_acknowledged_is_not_written_again(wor
 
 def test_the_sidecar_signs_in_for_itself_and_survives_a_bad_network(world, receiver, tmp_path):
     server = world.redis("--requirepass", "secret word")
-    relay = world.relay(server)
+    relay = world.relay(server.address)
     (tmp_path / "password").write_text("secret word\n")
     tacho = start(world, relay.address, receiver, options={
         "credentials": {"password_file": str(tmp_path / "password")}})

@@ -47,8 +47,10 @@ def _of_span(span):
         if kind_of is not None or span.kind != "PRODUCER" or not span.resource["service.name"].startswith(tuple(SYSTEMS)):
             yield f"a span of the bus with type {kind_of!r}, kind {span.kind}"
     elif operation == "dead_letter":
-        # What a broker says of a message long after its last delivery, under that.
-        if kind_of is not None or span.kind != "INTERNAL" or not span.parent_id:
+        # What a broker says of a message long after its last delivery, under that; or the move that the sidecar itself
+        # makes.
+        if (kind_of, span.kind) != ("settle", "CLIENT") and (
+                kind_of is not None or span.kind != "INTERNAL" or not span.parent_id):
             yield f"a dead letter with type {kind_of!r}, kind {span.kind}"
     elif operation == "tune":
         # A guard's own span: no operation of a client, and nothing but its events.
