@@ -11,7 +11,7 @@ struct JSONMembersReader {
 
     /// The object in a body.
     init(_ bytes: [UInt8], known: [String]) throws(GatewayProblem) {
-        do throws(JSONError) {
+        do throws(JSONFault) {
             value = try JSONValue(parsing: bytes.span)
         } catch {
             throw .badQuery("the body is not JSON: \(error)")

@@ -84,7 +84,7 @@ public enum ProjectionFold: String, Hashable, Sendable, CaseIterable {
 /// Why a definition is refused. The texts repeat nothing of it.
 public enum ProjectionProblem: Error, Hashable, Sendable, CustomStringConvertible {
     /// Not JSON.
-    case json(JSONError)
+    case json(JSONFault)
     /// A member is missing, or there is one too many, or it has the wrong type: what was expected, and of what.
     case expected(String)
     /// A filter in it is none.
@@ -93,7 +93,7 @@ public enum ProjectionProblem: Error, Hashable, Sendable, CustomStringConvertibl
     /// One sentence.
     public var description: String {
         switch self {
-        case .json(let error): "a projection is a JSON object: \(error)"
+        case .json(let fault): "a projection is a JSON object: \(fault)"
         case .expected(let text): text
         case .filter(let error): "\(error)"
         }
@@ -123,7 +123,7 @@ extension ProjectionDefinition {
     /// Parses the text of a definition.
     public init(parsing text: [UInt8]) throws(ProjectionProblem) {
         let value: JSONValue
-        do throws(JSONError) {
+        do throws(JSONFault) {
             value = try JSONValue(parsing: text, limits: JSONLimits(depthMax: 32, valuesMax: 4_096))
         } catch {
             throw .json(error)

@@ -50,7 +50,7 @@ public indirect enum EventFilter: Hashable, Sendable {
 /// Why a text is no filter. The texts say what was expected and repeat nothing of it.
 public enum EventFilterError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Not JSON.
-    case json(JSONError)
+    case json(JSONFault)
     /// Not an object, or an object with other than one member.
     case notOneDialect
     /// Another name than the six.
@@ -69,7 +69,7 @@ public enum EventFilterError: Error, Hashable, Sendable, CustomStringConvertible
     /// One sentence.
     public var description: String {
         switch self {
-        case .json(let error): "a filter is a JSON text: \(error)"
+        case .json(let fault): "a filter is a JSON text: \(fault)"
         case .notOneDialect: "a filter is an object with one member: exact, prefix, suffix, all, any or not"
         case .unknownDialect: "unknown filter dialect; expected exact, prefix, suffix, all, any or not"
         case .noAttributes: "exact, prefix and suffix take an object with at least one attribute"
@@ -96,11 +96,10 @@ extension EventFilter {
     /// Parses the text of one filter.
     public init(parsing text: [UInt8]) throws(EventFilterError) {
         let value: JSONValue
-        do throws(JSONError) {
-            value = try JSONValue(parsing: text, limits: JSONLimits(depthMax: 2 * Self.depthMax + 2, valuesMax: 1_024))
+        do throws(JSONFault) {
+            value = try JSONValue(parsing: text, limits: JSONLimits(depthMax: 2 * Self.depthMax + 4, valuesMax: 1_024))
         } catch {
-            // Nesting is counted in JSON's levels there and in filters here; either way it is too much.
-            throw error.code == .tooDeep ? .tooDeep : error.code == .tooManyValues ? .tooLarge : .json(error)
+            throw .json(error)
         }
         try self.init(value)
     }

@@ -68,7 +68,8 @@ extension JSONText {
         return bytes[value.lowerBound] == UInt8(ascii: "t")
     }
 
-    private static func plain(_ bytes: Span<UInt8>, _ value: Range<Int>) -> String {
+    /// Bytes that are ASCII, as text.
+    static func plain(_ bytes: Span<UInt8>, _ value: Range<Int>) -> String {
         String(unsafeUninitializedCapacity: value.count) { buffer in
             for (place, index) in value.enumerated() { buffer[place] = bytes[index] }
             return value.count

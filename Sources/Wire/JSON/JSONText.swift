@@ -1,9 +1,12 @@
 /// Why a text is not JSON.
-public struct JSONFault: Error, Hashable, Sendable {
+public struct JSONFault: Error, Hashable, Sendable, CustomStringConvertible {
     /// Where, in bytes from the beginning of the text.
     public var offset: Int
     /// What should have stood there.
     public var expected: String
+
+    /// Both parts.
+    public var description: String { "expected \(expected) at byte \(offset)" }
 }
 
 /// Walks over JSON texts as they lie in memory, strictly (RFC 8259), without building anything from them: a value is the

@@ -1,4 +1,5 @@
-/// A JSON text as a value (RFC 8259): for texts of which all matters. `JSONMembers` is for those that only pass.
+/// A JSON text as a value (RFC 8259): for what is asked of us in JSON. `JSONText` is for texts that are passed on, and
+/// `JSONMembers` for those of which a few members matter.
 public indirect enum JSONValue: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -22,6 +23,9 @@ public indirect enum JSONValue: Hashable, Sendable {
             self.value = value
         }
     }
+
+    /// A whole number.
+    public static func integer(_ number: Int64) -> JSONValue { .number(String(number)) }
 
     /// The member of an object; nil where there is none, and for what is no object.
     public subscript(_ name: String) -> JSONValue? {
@@ -74,7 +78,7 @@ extension JSONValue {
         case .null: bytes.append(contentsOf: "null".utf8)
         case .bool(let truth): bytes.append(contentsOf: (truth ? "true" : "false").utf8)
         case .number(let text): bytes.append(contentsOf: text.utf8)
-        case .string(let text): JSONValue.append(string: text.utf8, to: &bytes)
+        case .string(let text): JSONText.append(text, to: &bytes)
         case .array(let values):
             bytes.append(UInt8(ascii: "["))
             for (index, value) in values.enumerated() {
@@ -86,36 +90,11 @@ extension JSONValue {
             bytes.append(UInt8(ascii: "{"))
             for (index, member) in members.enumerated() {
                 if index > 0 { bytes.append(UInt8(ascii: ",")) }
-                JSONValue.append(string: member.name.utf8, to: &bytes)
+                JSONText.append(member.name, to: &bytes)
                 bytes.append(UInt8(ascii: ":"))
                 member.value.append(to: &bytes)
             }
             bytes.append(UInt8(ascii: "}"))
         }
-    }
-
-    /// Writes a string with its quotes; `text` must be UTF-8.
-    public static func append(string text: some Sequence<UInt8>, to bytes: inout [UInt8]) {
-        bytes.append(UInt8(ascii: "\""))
-        for byte in text {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(byte)
-            case 0x0a: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0d: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hexDigit(byte >> 4))
-                bytes.append(hexDigit(byte & 0xf))
-            default: bytes.append(byte)
-            }
-        }
-        bytes.append(UInt8(ascii: "\""))
-    }
-
-    private static func hexDigit(_ value: UInt8) -> UInt8 {
-        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
 }

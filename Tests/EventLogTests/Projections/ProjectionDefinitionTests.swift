@@ -36,7 +36,7 @@ struct ProjectionDefinitionTests {
             (#"{"stream":"s","columns":{"n":{"fold":"sum","of":{"attribute":""}}}}"#, "a value is found by"),
             (#"{"stream":"s","columns":{"n":{"fold":"sum","of":{"header":"x"}}}}"#, "a value is found by"),
             (#"{"stream":"s","filter":{"sql":"x"},"columns":{"n":{"fold":"count"}}}"#, "unknown filter dialect"),
-            (#"{"stream":"s""#, "a projection is a JSON object: the text ends too early"),
+            (#"{"stream":"s""#, "a projection is a JSON object: expected a comma or a closing bracket at byte 13"),
         ])
     func refused(text: String, expected: String) {
         do throws(ProjectionProblem) {

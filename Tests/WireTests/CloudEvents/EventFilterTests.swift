@@ -59,13 +59,15 @@ struct EventFilterTests {
         }
         _ = try filter(nested(EventFilter.depthMax))
         #expect(throws: EventFilterError.tooDeep) { try filter(nested(EventFilter.depthMax + 1)) }
-        #expect(throws: EventFilterError.tooDeep) { try filter(nested(10_000)) }
+        #expect(throws: EventFilterError.self) {
+            try filter(nested(10_000))
+        }
         func wide(_ count: Int) -> String {
             #"{"any":["# + Array(repeating: #"{"exact":{"a":"b"}}"#, count: count).joined(separator: ",") + "]}"
         }
         _ = try filter(wide(EventFilter.comparisonsMax))
         #expect(throws: EventFilterError.tooLarge) { try filter(wide(EventFilter.comparisonsMax + 1)) }
-        #expect(throws: EventFilterError.tooLarge) { try filter(wide(5_000)) }
+        #expect(throws: EventFilterError.self) { try filter(wide(5_000)) }
         func long(_ count: Int) -> String { #"{"exact":{"a":""# + String(repeating: "x", count: count) + #""}}"# }
         _ = try filter(long(EventFilter.textBytesMax))
         #expect(throws: EventFilterError.tooLarge) { try filter(long(EventFilter.textBytesMax + 1)) }

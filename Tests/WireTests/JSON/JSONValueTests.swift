@@ -5,12 +5,13 @@ import Wire
 struct JSONValueTests {
     private func parse(_ text: String) throws -> JSONValue { try JSONValue(parsing: Array(text.utf8)) }
 
-    private func code(_ text: [UInt8], _ limits: JSONLimits = JSONLimits()) -> JSONError.Code? {
-        do throws(JSONError) {
+    /// What was expected, and where; nil for a text that is taken.
+    private func fault(_ text: [UInt8], _ limits: JSONLimits = JSONLimits()) -> String? {
+        do throws(JSONFault) {
             _ = try JSONValue(parsing: text, limits: limits)
             return nil
         } catch {
-            return error.code
+            return "\(error.offset): \(error.expected)"
         }
     }
 
@@ -28,34 +29,32 @@ struct JSONValueTests {
     }
 
     @Test(
-        "what is no JSON says why",
+        "what is no JSON says what was expected, and at which byte",
         arguments: [
-            ("", .unexpectedEnd), ("{", .unexpectedEnd), ("[1,", .unexpectedEnd), (#""abc"#, .unexpectedEnd),
-            ("tru", .unexpectedEnd), ("trux", .unexpectedByte), ("[1 2]", .unexpectedByte), ("{1:2}", .unexpectedByte),
-            ("[1,]", .unexpectedByte), ("01", .invalidNumber), ("-", .unexpectedEnd), ("-a", .invalidNumber),
-            ("1.", .invalidNumber), ("1e", .invalidNumber), ("+1", .unexpectedByte), (#""\x""#, .invalidEscape),
-            (#""\ud800""#, .invalidEscape), (#""\udc00""#, .invalidEscape), (#""\ud800\u0041""#, .invalidEscape),
-            ("\"a\nb\"", .controlCharacter), (#"{"a":1,"a":2}"#, .duplicateName), ("1 1", .trailingBytes),
-            ("NaN", .unexpectedByte),
-        ] as [(String, JSONError.Code)])
-    func refused(text: String, expected: JSONError.Code) {
-        #expect(code(Array(text.utf8)) == expected)
+            ("", "0: a value"), ("{", "1: a string"), ("[1,", "3: a value"), (#""abc"#, "4: the end of a string"),
+            ("trux", "0: a value"), ("[1 2]", "3: a comma or a closing bracket"), ("{1:2}", "1: a string"),
+            ("[1,]", "3: a value"), ("01", "1: the end of the text"), ("-a", "0: a value"), (#""\x""#, "2: an escape"),
+            (#""\ud800""#, "0: a string of whole characters"), (#"{"\udc00":1}"#, "1: a name of whole characters"),
+            (#"{"a":1,"a":2}"#, "7: every name once"), ("1 1", "2: the end of the text"), ("NaN", "0: a value"),
+        ])
+    func refused(text: String, expected: String) {
+        #expect(fault(Array(text.utf8)) == expected)
     }
 
     @Test("no prefix of a text is a text, and none traps")
     func prefixes() {
         let text = Array(#"{"a":[1.5e-3,"\u00e9\ud83d\ude80é",true,null,{"b":{}}]}"#.utf8)
-        for count in 0..<text.count { #expect(code(Array(text[..<count])) != nil) }
+        for count in 0..<text.count { #expect(fault(Array(text[..<count])) != nil) }
     }
 
     @Test("strings must be UTF-8, depth and number of values have limits")
     func limits() {
-        #expect(code([0x22, 0xff, 0x22]) == .invalidUTF8)
+        #expect(fault([0x22, 0xff, 0x22]) == "0: a string of whole characters")
         let limits = JSONLimits(depthMax: 2, valuesMax: 4)
-        #expect(code(Array("[[]]".utf8), limits) == nil)
-        #expect(code(Array("[[[]]]".utf8), limits) == .tooDeep)
-        #expect(code(Array("[1,2,3]".utf8), limits) == nil)
-        #expect(code(Array("[1,2,3,4]".utf8), limits) == .tooManyValues)
+        #expect(fault(Array("[[]]".utf8), limits) == nil)
+        #expect(fault(Array("[[[]]]".utf8), limits) == "2: at most 2 levels")
+        #expect(fault(Array("[1,2,3]".utf8), limits) == nil)
+        #expect(fault(Array("[1,2,3,4]".utf8), limits) == "7: at most 4 values")
     }
 
     @Test("members and numbers")
