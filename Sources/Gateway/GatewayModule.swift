@@ -6,4 +6,11 @@ public import Hummingbird
 public protocol GatewayModule: Sendable {
     /// Adds the routes.
     func add(to router: Router<BasicRequestContext>)
+    /// What takes WebSocket connections; nil for none.
+    var socketEndpoint: (any SocketEndpoint)? { get }
+}
+
+extension GatewayModule {
+    /// None.
+    public var socketEndpoint: (any SocketEndpoint)? { nil }
 }

@@ -44,6 +44,7 @@ extension GatewayProblem {
     /// The answer.
     static func response(_ status: HTTPResponse.Status, _ problem: GatewayProblem?) -> Response {
         var headers: HTTPFields = [.contentType: "application/problem+json"]
+        if status == .upgradeRequired { headers[.upgrade] = "websocket" }
         if let seconds = problem?.retryAfterSeconds { headers[.retryAfter] = String(seconds) }
         if let allowed = problem?.allowedMethods { headers[.allow] = allowed }
         let body = ProblemBody(

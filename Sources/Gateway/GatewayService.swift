@@ -87,13 +87,16 @@ public struct GatewayService: Service {
         // The library's own start and stop lines would repeat ours.
         var serverLogger = logger
         serverLogger.logLevel = max(logger.logLevel, .warning)
+        let endpoints = routes.modules.compactMap(\.socketEndpoint)
         return Application(
             responder: routes.router().buildResponder(),
-            server: .http1(configuration: HTTP1Channel.Configuration(idleTimeout: Self.idleTimeout)),
+            server: HTTPServerBuilder { responder in
+                UpgradableChannel(responder: responder, endpoints: endpoints, idleTimeout: Self.idleTimeout)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 availableConnectionsDelegate: MaximumAvailableConnections(
-                    configuration.connectionsMax, logger: serverLogger)),
+                    endpoints.map(\.connectionsMax).reduce(configuration.connectionsMax, +), logger: serverLogger)),
             onServerRunning: { [configuration, logger, onServerRunning] channel in
                 let port = channel.localAddress?.port ?? configuration.port
                 logger.info("serving http", metadata: ["host": "\(configuration.host)", "port": "\(port)"])

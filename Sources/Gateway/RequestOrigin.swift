@@ -9,17 +9,24 @@ public import Hummingbird
 public enum RequestOrigin {
     /// Refuses what a web page has sent. Browsers put `Origin` on every request that may change something.
     public static func refuseWebPages(_ request: Request) throws(GatewayProblem) {
-        if request.headers[.origin] != nil {
-            throw GatewayProblem(status: .forbidden, detail: "orders are not taken from web pages")
-        }
+        if request.headers[.origin] != nil { throw fromWebPage }
     }
 
+    private static let fromWebPage = GatewayProblem(
+        status: .forbidden, detail: "orders are not taken from web pages")
+
     static func check(_ request: Request) throws(GatewayProblem) {
-        try refuseWebPages(request)
-        guard let authority = request.head.authority, isAddress(authority) else {
-            throw GatewayProblem(
+        if let problem = refusal(origin: request.headers[.origin], authority: request.head.authority) { throw problem }
+    }
+
+    /// Why an order is not taken; nil takes it.
+    static func refusal(origin: String?, authority: String?) -> GatewayProblem? {
+        if origin != nil { return fromWebPage }
+        guard let authority, isAddress(authority) else {
+            return GatewayProblem(
                 status: .forbidden, detail: "orders are taken under an IP address or localhost only, not under a name")
         }
+        return nil
     }
 
     /// `localhost`, an IPv4 address or an IPv6 address in brackets, each perhaps with a port.
