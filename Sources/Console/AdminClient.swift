@@ -18,21 +18,39 @@ public struct AdminClient: Sendable {
     public func document(
         _ path: String, _ parameters: [(name: String, value: String?)] = []
     ) throws(AdminError) -> String {
-        try whole(path, parameters, isOrder: false)
+        try whole(path, parameters, .get)
     }
 
     /// The answer to something that changes the sidecar (POST).
     public func order(
         _ path: String, _ parameters: [(name: String, value: String?)] = []
     ) throws(AdminError) -> String {
-        try whole(path, parameters, isOrder: true)
+        try whole(path, parameters, .post)
+    }
+
+    /// What is done to a resource.
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+    }
+
+    /// The answer to something that changes the sidecar and says how, in JSON.
+    public func send(_ method: Method, _ path: String, body: [UInt8] = []) throws(AdminError) -> String {
+        try whole(path, [], method, body)
+    }
+
+    /// Takes a resource away.
+    public func remove(_ path: String) throws(AdminError) {
+        try stream(path, [], patienceSeconds: 30, .delete) { _ in }
     }
 
     private func whole(
-        _ path: String, _ parameters: [(name: String, value: String?)], isOrder: Bool
+        _ path: String, _ parameters: [(name: String, value: String?)], _ method: Method, _ body: [UInt8] = []
     ) throws(AdminError) -> String {
         var lines: [String] = []
-        try stream(path, parameters, patienceSeconds: 30, isOrder: isOrder) { lines.append($0) }
+        try stream(path, parameters, patienceSeconds: 30, method, body) { lines.append($0) }
         guard lines.count == 1 else { throw AdminError(.answer, "\(address.endpoint) answered with no document") }
         return lines[0]
     }
@@ -41,18 +59,27 @@ public struct AdminClient: Sendable {
     ///
     /// - Parameter patienceSeconds: how long the whole may take; 0 for ever.
     public func stream(
-        _ path: String, _ parameters: [(name: String, value: String?)], patienceSeconds: Int = 0, isOrder: Bool = false,
-        onLine: @escaping (String) -> Void
+        _ path: String, _ parameters: [(name: String, value: String?)], patienceSeconds: Int = 0,
+        _ method: Method = .get, _ body: [UInt8] = [], onLine: @escaping (String) -> Void
     ) throws(AdminError) {
         guard Self.globalState == CURLE_OK, let handle = curl_easy_init() else {
             throw AdminError(.answer, "libcurl could not be started")
         }
         defer { curl_easy_cleanup(handle) }
         let answer = Answer(handle, onLine)
-        if isOrder {
-            tacho_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, "POST")
-            tacho_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, 0)
-            tacho_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, "")
+        // What is sent is JSON; libcurl would say that it comes from a form.
+        let headers = body.isEmpty ? nil : curl_slist_append(nil, "Content-Type: application/json")
+        defer { curl_slist_free_all(headers) }
+        if method != .get {
+            tacho_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, method.rawValue)
+            tacho_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, body.count)
+            // libcurl copies as many bytes as it was told before.
+            (body + [0]).withUnsafeBufferPointer { bytes in
+                bytes.withMemoryRebound(to: CChar.self) { text in
+                    _ = tacho_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, text.baseAddress)
+                }
+            }
+            if let headers { tacho_curl_set_headers(handle, headers) }
         }
         tacho_curl_set_text(handle, CURLOPT_URL, address.url(path, parameters))
         tacho_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http")
@@ -84,7 +111,7 @@ public struct AdminClient: Sendable {
                 "no sidecar answers at \(address.endpoint) (\(reason)); start one with tacho run, or name its HTTP "
                     + "address with --http")
         }
-        guard answer.status != 200 else { return }
+        guard !answer.isGood else { return }
         let problem = try? JSONDecoder().decode(Problem.self, from: Data(answer.problem))
         guard let detail = problem?.detail else {
             throw AdminError(
@@ -120,9 +147,12 @@ private final class Answer {
         return status
     }
 
+    /// What was asked for is done, or here.
+    var isGood: Bool { (200..<300).contains(status) }
+
     /// The number of bytes taken; fewer than there are end the transfer.
     func take(_ chunk: UnsafeRawBufferPointer) -> Int {
-        guard status == 200 else {
+        guard isGood else {
             guard problem.count + chunk.count <= Self.problemBytesMax else { return 0 }
             problem.append(contentsOf: chunk)
             return chunk.count

@@ -1,3 +1,4 @@
+import EventGateway
 import EventLog
 import Export
 import Gateway
@@ -92,6 +93,7 @@ public enum Topology {
                 names: names, catalog: catalog, listeners: configuration.listeners.map(\.name) + [EventFaces.name]),
             guards: board.map { GuardDesk(board: $0, logger: logger) })
         let events = EventFaces.gateway(configuration, log?.log, shared, registry, readiness)
+        events.register(in: registry)
         if let gateway = gateway(configuration, registry, readiness, admin, [events], logger, proxy) {
             services.append(gateway)
         }

@@ -12,8 +12,8 @@ struct Tacho: AsyncParsableCommand {
         version: TachographVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, TapCommand.self, TraceCommand.self,
-            BreakersCommand.self,
-            ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self, DetectCommand.self,
+            BreakersCommand.self, ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self,
+            ProjectionsCommand.self, DetectCommand.self,
             LabCommand.self, VersionCommand.self,
             ReferenceCommand.self, DemoAppCommand.self,
         ],

@@ -45,6 +45,16 @@ struct EventDesk: Sendable {
         _ events: [Incoming], caller: Caller = Caller(), condition: Publication.Condition? = nil,
         settlement: Publication.Settlement? = nil
     ) async throws(GatewayProblem) -> PublicationOutcome {
+        try await answered { answer in
+            publish(events, caller: caller, condition: condition, settlement: settlement, answer: answer)
+        }
+    }
+
+    /// The same for those who do not wait; they are answered in the order in which they asked.
+    func publish(
+        _ events: [Incoming], caller: Caller = Caller(), condition: Publication.Condition? = nil,
+        settlement: Publication.Settlement? = nil, answer: @escaping Answer<PublicationOutcome>
+    ) {
         let startedAt = tracing.now()
         let selection = settlement.map { EventSelection($0) }
         let opened = tracing.publishing(
@@ -59,19 +69,16 @@ struct EventDesk: Sendable {
             for (name, value) in opened.attributes { fields.append(name: name.utf8, value: value.utf8) }
             return Publication.Event(stream: event.stream, fields: fields)
         }
-        let result = await ask { log.publish(publication, now: startedAt.unixMilliseconds, answer: $0) }
-        tracing.finish { flow, now in
-            for (index, opened) in opened.enumerated() {
-                Self.close(opened.open, index, result, flow, now)
+        let open = opened.map(\.open)
+        log.publish(publication, now: startedAt.unixMilliseconds) { [tracing] result in
+            tracing.finish { flow, now in
+                for (index, open) in open.enumerated() { Self.close(open, index, result, flow, now) }
+                if let selection {
+                    flow.settled(
+                        selection, "ack", as: .acknowledged, Self.outcome(result), startedAt: startedAt, at: now)
+                }
             }
-            if let selection {
-                flow.settled(
-                    selection, "ack", as: .acknowledged, Self.outcome(result), startedAt: startedAt, at: now)
-            }
-        }
-        switch result {
-        case .success(let outcome): return outcome
-        case .failure(let error): throw GatewayProblem(error)
+            answer(Self.checked(result))
         }
     }
 
@@ -111,12 +118,11 @@ struct EventDesk: Sendable {
     func lease(
         from group: DurableLog.GroupName, consumer: [UInt8], limit: Int, leaseMilliseconds: Int64?
     ) async throws(GatewayProblem) -> [LeasedEvent]? {
-        let result = await ask {
+        try await value {
             log.receive(
                 from: group, consumer: consumer, limit: limit, leaseMilliseconds: leaseMilliseconds,
                 now: tracing.unixMilliseconds, answer: $0)
         }
-        return try Self.value(result)
     }
 
     /// The events are on their way to the consumer, or there were none.
@@ -143,49 +149,74 @@ struct EventDesk: Sendable {
 
     /// Acknowledges; how many were waiting for it.
     func acknowledge(_ ids: [StreamID], of group: DurableLog.GroupName) async throws(GatewayProblem) -> Int64 {
+        try await answered { acknowledge(ids, of: group, answer: $0) }
+    }
+
+    /// The same for those who do not wait.
+    func acknowledge(_ ids: [StreamID], of group: DurableLog.GroupName, answer: @escaping Answer<Int64>) {
         let startedAt = tracing.now()
         let unit = StreamUnit(
             [.acknowledge(key: group.stream, group: group.group, ids: ids)],
             nowUnixMilliseconds: UInt64(startedAt.unixMilliseconds))
-        let outcome = await withCheckedContinuation { continuation in
-            log.submit(unit, lane: 0) { continuation.resume(returning: $0) }
+        log.submit(unit, lane: 0) { outcome in
+            var count: Int64?
+            if case .replies(let replies) = outcome, case .count(let acknowledged)? = replies.first {
+                count = acknowledged
+            }
+            settled(ids, of: group, "ack", .acknowledged, count == nil ? .failed("unavailable") : .succeeded, startedAt)
+            if case .unavailable(let reason) = outcome { return answer(.failure(GatewayProblem(unavailable: reason))) }
+            answer(.success(count ?? 0))
         }
-        var count: Int64?
-        if case .replies(let replies) = outcome, case .count(let acknowledged)? = replies.first { count = acknowledged }
-        settled(ids, of: group, "ack", .acknowledged, count == nil ? .failed("unavailable") : .succeeded, startedAt)
-        if let count { return count }
-        guard case .unavailable(let reason) = outcome else { return 0 }
-        throw GatewayProblem(unavailable: reason)
     }
 
     /// Gives back, for another attempt or for good; how many were in the group's hands.
     func reject(
         _ ids: [StreamID], of group: DurableLog.GroupName, delayMilliseconds: Int64?, error: String, isFinal: Bool
     ) async throws(GatewayProblem) -> Int {
-        let startedAt = tracing.now()
-        let result = await ask {
-            log.reject(
-                ids, of: group, delayMilliseconds: delayMilliseconds, error: error, isFinal: isFinal,
-                now: startedAt.unixMilliseconds, answer: $0)
+        try await answered { answer in
+            reject(
+                ids, of: group, delayMilliseconds: delayMilliseconds, error: error, isFinal: isFinal, answer: answer)
         }
-        settled(ids, of: group, "nack", isFinal ? .deadLettered : .rejected, Self.outcome(result), startedAt)
-        return try Self.value(result)
+    }
+
+    /// The same for those who do not wait.
+    func reject(
+        _ ids: [StreamID], of group: DurableLog.GroupName, delayMilliseconds: Int64?, error: String, isFinal: Bool,
+        answer: @escaping Answer<Int>
+    ) {
+        let startedAt = tracing.now()
+        log.reject(
+            ids, of: group, delayMilliseconds: delayMilliseconds, error: error, isFinal: isFinal,
+            now: startedAt.unixMilliseconds
+        ) { result in
+            settled(ids, of: group, "nack", isFinal ? .deadLettered : .rejected, Self.outcome(result), startedAt)
+            answer(Self.checked(result))
+        }
     }
 
     /// Keeps events longer; how many were in the consumer's hands.
     func extend(
         _ ids: [StreamID], of group: DurableLog.GroupName, consumer: [UInt8], leaseMilliseconds: Int64
     ) async throws(GatewayProblem) -> Int {
-        let result = await ask {
-            log.extend(
-                ids, of: group, consumer: consumer, leaseMilliseconds: leaseMilliseconds,
-                now: tracing.unixMilliseconds, answer: $0)
+        try await answered { answer in
+            extend(ids, of: group, consumer: consumer, leaseMilliseconds: leaseMilliseconds, answer: answer)
         }
-        tracing.finish { flow, now in
-            flow.extended(
-                EventSelection(stream: group.stream, group: group.group, ids: ids.map(\.messageID)), at: now)
+    }
+
+    /// The same for those who do not wait.
+    func extend(
+        _ ids: [StreamID], of group: DurableLog.GroupName, consumer: [UInt8], leaseMilliseconds: Int64,
+        answer: @escaping Answer<Int>
+    ) {
+        log.extend(
+            ids, of: group, consumer: consumer, leaseMilliseconds: leaseMilliseconds, now: tracing.unixMilliseconds
+        ) { [tracing] result in
+            tracing.finish { flow, now in
+                flow.extended(
+                    EventSelection(stream: group.stream, group: group.group, ids: ids.map(\.messageID)), at: now)
+            }
+            answer(Self.checked(result))
         }
-        return try Self.value(result)
     }
 
     private func settled(
@@ -208,25 +239,27 @@ struct EventDesk: Sendable {
 
     // MARK: Asking
 
-    /// Asks the log something and waits for its answer, which comes once, on a thread of the log's.
-    func ask<Value: Sendable>(
-        _ call: (@escaping DurableLog.Answer<Value>) -> Void
-    ) async -> Result<Value, LogError> {
-        await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
-    }
+    /// What is called with an answer, once, on a thread of the log's.
+    typealias Answer<Value> = @Sendable (Result<Value, GatewayProblem>) -> Void
 
-    /// The same for what needs no trace.
+    /// Asks the log something that needs no trace, and waits for its answer.
     func value<Value: Sendable>(
         _ call: (@escaping DurableLog.Answer<Value>) -> Void
     ) async throws(GatewayProblem) -> Value {
-        try Self.value(await ask(call))
+        try await answered { answer in call { answer(Self.checked($0)) } }
     }
 
-    private static func value<Value>(_ result: Result<Value, LogError>) throws(GatewayProblem) -> Value {
-        switch result {
-        case .success(let value): return value
-        case .failure(let error): throw GatewayProblem(error)
-        }
+    /// Waits for an answer.
+    private func answered<Value: Sendable>(
+        _ call: (@escaping Answer<Value>) -> Void
+    ) async throws(GatewayProblem) -> Value {
+        let result = await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
+        return try result.get()
+    }
+
+    /// An answer of the log, with its errors as those see them who asked.
+    static func checked<Value>(_ result: Result<Value, LogError>) -> Result<Value, GatewayProblem> {
+        result.mapError { GatewayProblem($0) }
     }
 }
 

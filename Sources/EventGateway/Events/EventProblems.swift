@@ -26,6 +26,14 @@ extension GatewayProblem {
         GatewayProblem(status: .tooManyRequests, detail: detail, retryAfterSeconds: 1)
     }
 
+    /// Beyond the rate.
+    static func tooManyEvents(retryAfterSeconds seconds: Int) -> GatewayProblem {
+        GatewayProblem(
+            status: .tooManyRequests,
+            detail: "more events per second than are taken here (http.limits.events_per_second)",
+            retryAfterSeconds: seconds)
+    }
+
     /// Something is not a CloudEvent.
     init(_ error: CloudEventError) {
         switch error.code {

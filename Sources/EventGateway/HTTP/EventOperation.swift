@@ -20,6 +20,13 @@ enum EventOperation: String, CaseIterable {
     case editDeadLetter
     case redriveDeadLetters
     case purgeDeadLetters
+    case openSocket
+    case listProjections
+    case getProjection
+    case putProjection
+    case deleteProjection
+    case rebuildProjection
+    case listProjectionRows
 
     var path: String {
         switch self {
@@ -38,15 +45,23 @@ enum EventOperation: String, CaseIterable {
         case .getDeadLetter, .editDeadLetter: "/dead-letters/{number}"
         case .redriveDeadLetters: "/dead-letters/redrive"
         case .purgeDeadLetters: "/dead-letters/purge"
+        case .openSocket: "/streams/{stream}/socket"
+        case .listProjections: "/projections"
+        case .getProjection, .putProjection, .deleteProjection: "/projections/{projection}"
+        case .rebuildProjection: "/projections/{projection}/rebuild"
+        case .listProjectionRows: "/projections/{projection}/rows"
         }
     }
 
     var method: HTTPRequest.Method {
         switch self {
-        case .describe, .listStreams, .getStream, .readEvents, .listGroups, .listDeadLetters, .getDeadLetter: .get
-        case .putGroup, .editDeadLetter: .put
-        case .deleteGroup: .delete
-        case .publishEvents, .receive, .acknowledge, .reject, .extend, .replay, .redriveDeadLetters, .purgeDeadLetters:
+        case .describe, .listStreams, .getStream, .readEvents, .listGroups, .listDeadLetters, .getDeadLetter,
+            .openSocket, .listProjections, .getProjection, .listProjectionRows:
+            .get
+        case .putGroup, .editDeadLetter, .putProjection: .put
+        case .deleteGroup, .deleteProjection: .delete
+        case .publishEvents, .receive, .acknowledge, .reject, .extend, .replay, .redriveDeadLetters, .purgeDeadLetters,
+            .rebuildProjection:
             .post
         }
     }
@@ -61,8 +76,10 @@ enum EventOperation: String, CaseIterable {
             [.from, .to, .limit, .type, .correlation, .trace, .entity, .since, .until]
         case .listDeadLetters: [.stream, .group, .reason, .since, .until, .after, .limit]
         case .describe, .getStream, .publishEvents, .listGroups, .putGroup, .deleteGroup, .receive, .acknowledge,
-            .reject, .extend, .replay, .getDeadLetter, .editDeadLetter, .redriveDeadLetters, .purgeDeadLetters:
+            .reject, .extend, .replay, .getDeadLetter, .editDeadLetter, .redriveDeadLetters, .purgeDeadLetters,
+            .openSocket, .listProjections, .getProjection, .putProjection, .deleteProjection, .rebuildProjection:
             []
+        case .listProjectionRows: [.key, .after, .limit]
         }
     }
 
@@ -86,13 +103,21 @@ enum EventOperation: String, CaseIterable {
         case .editDeadLetter: "Replace the event in a dead letter"
         case .redriveDeadLetters: "Give dead letters back to their groups, or say what that would do"
         case .purgeDeadLetters: "Delete dead letters for good"
+        case .openSocket:
+            "A WebSocket with the subprotocol `cloudevents.json`: publish, subscribe with filters and credit, settle"
+        case .listProjections: "Projections: tables that the log keeps of its streams"
+        case .getProjection: "One projection, and how far it is"
+        case .putProjection: "Define a projection; one that is there and differs begins from nothing"
+        case .deleteProjection: "Delete a projection with its table"
+        case .rebuildProjection: "Fold a projection anew, from the oldest event that the stream has"
+        case .listProjectionRows: "Rows of a projection by key, or one of them"
         }
     }
 }
 
 /// A query parameter.
 enum EventParameter: String, CaseIterable {
-    case from, to, limit, type, correlation, trace, entity, since, until, after, stream, group, reason
+    case from, to, limit, type, correlation, trace, entity, since, until, after, stream, group, reason, key
 
     var meaning: String {
         switch self {
@@ -111,6 +136,7 @@ enum EventParameter: String, CaseIterable {
         case .stream: "Only of this stream"
         case .group: "Only of groups with this name"
         case .reason: "Only for this reason"
+        case .key: "Only the row with this key"
         }
     }
 }

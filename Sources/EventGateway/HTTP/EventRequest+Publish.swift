@@ -24,10 +24,7 @@ extension EventRequest {
     /// Refuses what is beyond the rate.
     func admit(_ events: Int) throws(GatewayProblem) {
         guard let seconds = log.rate.take(events, at: desk.tracing.now().monotonicNanoseconds) else { return }
-        throw GatewayProblem(
-            status: .tooManyRequests,
-            detail: "more than \(log.limits.eventsPerSecond) events per second (http.limits.events_per_second)",
-            retryAfterSeconds: seconds)
+        throw .tooManyEvents(retryAfterSeconds: seconds)
     }
 
     /// The events of the request, in whichever of the forms they come.

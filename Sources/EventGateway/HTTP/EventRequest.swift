@@ -53,6 +53,13 @@ struct EventRequest {
         case .editDeadLetter: try await editDeadLetter()
         case .redriveDeadLetters: try await redriveDeadLetters()
         case .purgeDeadLetters: try await purgeDeadLetters()
+        case .openSocket: throw GatewayProblem(status: .upgradeRequired, detail: "this resource is a WebSocket")
+        case .listProjections: try await listProjections()
+        case .getProjection: try await getProjection()
+        case .putProjection: try await putProjection()
+        case .deleteProjection: try await deleteProjection()
+        case .rebuildProjection: try await rebuildProjection()
+        case .listProjectionRows: try await listProjectionRows()
         }
     }
 
@@ -61,7 +68,7 @@ struct EventRequest {
     private static let nameBytesMax = 512
 
     /// A name in the path, percent-decoded.
-    private func name(_ part: String) throws(GatewayProblem) -> [UInt8] {
+    func name(_ part: String) throws(GatewayProblem) -> [UInt8] {
         let text = parameters.get(part) ?? ""
         guard let decoded = PercentEncoding.decode(text), (1...Self.nameBytesMax).contains(decoded.count) else {
             throw .badQuery("\(part): expected a name of 1 to \(Self.nameBytesMax) bytes, percent-encoded")
@@ -132,12 +139,17 @@ struct EventRequest {
         return bytes
     }
 
-    /// The body as a JSON object with no other members than these; an empty body is an empty object.
-    func object(_ known: String...) async throws -> JSONMembersReader {
+    /// The body, said to be JSON or nothing.
+    func jsonBody() async throws -> [UInt8] {
         if let type = request.headers[.contentType], !MediaType.isJSON(type) {
             throw GatewayProblem(status: .unsupportedMediaType, detail: "expected a body of type application/json")
         }
-        let bytes = try await body()
+        return try await body()
+    }
+
+    /// The body as a JSON object with no other members than these; an empty body is an empty object.
+    func object(_ known: String...) async throws -> JSONMembersReader {
+        let bytes = try await jsonBody()
         return try JSONMembersReader(bytes.isEmpty ? Array("{}".utf8) : bytes, known: known)
     }
 }

@@ -43,4 +43,7 @@ extension DurableLog {
     public func row(ofProjection name: String, key: String, answer: @escaping Answer<ProjectionRow??>) {
         read(answer) { session throws(SQLiteError) in try session.row(ofProjection: name, key: key) }
     }
+
+    /// How all projections were when one of them last changed; takes no look at the disk. `lastOffset` is as of then.
+    public var projectionsInMemory: [ProjectionStatus] { projectionBoard.statuses }
 }

@@ -10,6 +10,7 @@ extension LogSession {
     func loadProjections() throws(SQLiteError) {
         projections = try projectionStates()
         mayFold = !projections.isEmpty
+        areProjectionsNews = true
     }
 
     private func projectionStates() throws(SQLiteError) -> [ProjectionState] {
@@ -64,6 +65,7 @@ extension LogSession {
         try retire(generation: projections[index].generation)
         try statement(.deleteProjection).bind(1, name).run()
         projections.remove(at: index)
+        areProjectionsNews = true
         return true
     }
 
@@ -115,7 +117,22 @@ extension LogSession {
                 .bind(9, state.counts.unusable).bind(10, state.counts.unusableValues).bind(11, state.counts.missed)
                 .bind(12, state.counts.rows).run()
             projections[index].isDirty = false
+            areProjectionsNews = true
         }
+    }
+
+    /// How all projections are, as far as it is known without a look at the disk.
+    var projectionsInMemory: [ProjectionStatus] {
+        projections.map { state in
+            status(state, lastOffset: streams[Array(state.definition.stream.utf8)]?.lastOffset ?? state.position)
+        }
+    }
+
+    private func status(_ state: ProjectionState, lastOffset: Int64) -> ProjectionStatus {
+        ProjectionStatus(
+            name: state.name, definition: state.definition, position: state.position, lastOffset: lastOffset,
+            counts: state.counts, createdAtUnixMilliseconds: state.createdMilliseconds,
+            rebuiltAtUnixMilliseconds: state.rebuiltMilliseconds)
     }
 
     // MARK: Looking, for readers
@@ -125,12 +142,7 @@ extension LogSession {
         var statuses: [ProjectionStatus] = []
         for state in try projectionStates() {
             let stream = try knownStream(Array(state.definition.stream.utf8))
-            statuses.append(
-                ProjectionStatus(
-                    name: state.name, definition: state.definition, position: state.position,
-                    lastOffset: stream?.lastOffset ?? 0, counts: state.counts,
-                    createdAtUnixMilliseconds: state.createdMilliseconds,
-                    rebuiltAtUnixMilliseconds: state.rebuiltMilliseconds))
+            statuses.append(status(state, lastOffset: stream?.lastOffset ?? 0))
         }
         return statuses
     }

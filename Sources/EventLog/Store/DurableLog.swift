@@ -9,6 +9,7 @@ public final class DurableLog: StreamStore, Sendable {
     private let writer: LogWriter
     private let queue = WorkQueue<WriteJob>()
     private let observers = ChangeObservers()
+    let projectionBoard = ProjectionBoard()
     let readers: LogReaders
     let limits: DurableLogLimits
 
@@ -22,7 +23,8 @@ public final class DurableLog: StreamStore, Sendable {
         lock = try DirectoryLock(directory: directory)
         self.limits = limits
         writer = try LogWriter(
-            database: LogDatabase(directory: directory), queue: queue, clock: clock, observers: observers)
+            database: LogDatabase(directory: directory), queue: queue, clock: clock, observers: observers,
+            projections: projectionBoard)
         readers = LogReaders(database: LogDatabase(directory: directory), threads: limits.readers)
     }
 

@@ -23,6 +23,8 @@ final class LogSession {
     var changedKeys: Set<[UInt8]> = []
     /// All projections; the writer's alone.
     var projections: [ProjectionState] = []
+    /// Projections differ from what others were last shown.
+    var areProjectionsNews = false
     /// A projection may be behind its stream.
     var mayFold = false
     /// Tables of projections that were begun anew have rows left to be deleted.

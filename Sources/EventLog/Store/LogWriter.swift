@@ -27,11 +27,11 @@ final class LogWriter: Sendable {
 
     init(
         database: LogDatabase, queue: WorkQueue<WriteJob>, clock: @escaping @Sendable () -> Int64,
-        observers: ChangeObservers
+        observers: ChangeObservers, projections: ProjectionBoard
     ) throws(LogError) {
         let connection = try database.openWriter()
         do throws(SQLiteError) {
-            let state = try WriterState(connection, database.path, clock, observers)
+            let state = try WriterState(connection, database.path, clock, observers, projections)
             self.queue = queue
             let start = UncheckedHandover(state)
             thread = LogThread { start.value.run(queue) }
@@ -64,6 +64,7 @@ private final class WriterState {
     private let path: String
     private let clock: @Sendable () -> Int64
     private let observers: ChangeObservers
+    private let projections: ProjectionBoard
     private var completions: [Completion] = []
     /// When retention and compaction are looked at again.
     private var nextInspection: Int64 = 0
@@ -75,13 +76,15 @@ private final class WriterState {
 
     init(
         _ connection: SQLiteConnection, _ path: String, _ clock: @escaping @Sendable () -> Int64,
-        _ observers: ChangeObservers
+        _ observers: ChangeObservers, _ projections: ProjectionBoard
     ) throws(SQLiteError) {
         session = LogSession(connection)
         self.path = path
         self.clock = clock
         self.observers = observers
+        self.projections = projections
         try session.load()
+        showProjections()
     }
 
     func run(_ queue: WorkQueue<WriteJob>) {
@@ -164,9 +167,15 @@ private final class WriterState {
         try maintainInside()
         try session.flush()
         try session.statement(.commit).run()
+        if session.areProjectionsNews { showProjections() }
         guard !session.changedKeys.isEmpty else { return }
         observers.notify(Array(session.changedKeys))
         session.changedKeys.removeAll(keepingCapacity: true)
+    }
+
+    private func showProjections() {
+        projections.update(session.projectionsInMemory)
+        session.areProjectionsNews = false
     }
 
     /// Back to what is on disk.

@@ -41,7 +41,13 @@ enum ConfigurationKeys {
             "events of one batch, and of one answer"),
         ConfigurationKey(
             "http.limits.events_per_second", \.http.limits.eventsPerSecond, .number(0...10_000_000),
-            "events that are taken over HTTP per second; 0 sets no limit"),
+            "events that are taken over HTTP and WebSocket per second; 0 sets no limit"),
+        ConfigurationKey(
+            "http.limits.sockets", \.http.limits.sockets.connectionsMax, .number(0...65_536),
+            "WebSockets at once"),
+        ConfigurationKey(
+            "http.limits.socket_stall_seconds", \.http.limits.sockets.stallSeconds, .number(1...3600),
+            "seconds that the client of a WebSocket may leave unread what waits for it, before it is dropped"),
         ConfigurationKey(
             "data", \.dataDirectory, .text("a path", maximumBytes: 1024), flag: "data",
             "the directory for what must survive a restart"),

@@ -111,6 +111,30 @@ public enum MetricCatalog {
         "tacho_sessions_opaque_total", .counter,
         "Sessions whose bytes were no longer understood and were passed on untouched.", labels: [listener, reason])
 
+    // MARK: Sockets and projections of the embedded log
+
+    public static let sockets = MetricFamily("tacho_sockets", .gauge, "WebSockets on the embedded log that are open.")
+
+    public static let socketsClosed = MetricFamily(
+        "tacho_sockets_closed_total", .counter,
+        "WebSockets that have ended: the client wanted it, was lost, too slow or silent, sent what no client may send, or "
+            + "the process drained.", labels: [reason])
+
+    public static let socketEvents = MetricFamily(
+        "tacho_socket_events_total", .counter, "Events that came and went by WebSocket.", labels: [direction])
+
+    public static let projectionLag = MetricFamily(
+        "tacho_projection_lag_events", .gauge, "Events of its stream that a projection has still to look at.",
+        labels: [projection])
+
+    public static let projectionEvents = MetricFamily(
+        "tacho_projection_events_total", .counter,
+        "Events that a projection has looked at since it was begun or rebuilt, by what became of them.",
+        labels: [projection, "outcome"])
+
+    public static let projectionRows = MetricFamily(
+        "tacho_projection_rows", .gauge, "Rows in the table of a projection.", labels: [projection])
+
     // MARK: Guards
 
     public static let breakerState = MetricFamily(
@@ -240,6 +264,7 @@ public enum MetricCatalog {
         deliveriesOpen, deliveriesEvicted, causesEvicted,
         connections, connectionsAccepted, upstreamFailures, tlsHandshakes, proxyTime, forwardedBytes, uneditedFrames,
         opaqueSessions,
+        sockets, socketsClosed, socketEvents, projectionLag, projectionEvents, projectionRows,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
         retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, deadLetterRule, threshold, thresholdChanges,
         anomalyScore,
@@ -260,6 +285,7 @@ public enum MetricCatalog {
     private static let direction = "direction"
     private static let guardLabels = [listener, "operation", destination, group]
     private static let reason = "reason"
+    private static let projection = "projection"
 }
 
 /// Bucket bounds in nanoseconds, written in the largest unit in which they are whole.

@@ -14,10 +14,12 @@ from .raw import RawClient, command, parse
 from .redis_server import RedisServer
 from .relay import Relay, TLSFront
 from .spans import Span, TraceView
+from .stream_socket import StreamSocket
 from .tacho import Tacho
 
 __all__ = [
     "Address", "Answer", "Authority", "FakeNats", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver",
-    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "TLSFront", "Tacho", "TraceView", "TracingNats", "collect",
+    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "StreamSocket", "TLSFront", "Tacho", "TraceView",
+    "TracingNats", "collect",
     "command", "free_port", "injected_context", "jaeger_rules", "pairs", "parse", "run", "stored", "until", "wait_for",
 ]

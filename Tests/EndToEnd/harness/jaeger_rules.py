@@ -7,7 +7,7 @@ their spans are in nobody's export here, so they count as present.
 import re
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
-SYSTEMS = {"redis", "nats"}
+SYSTEMS = {"redis", "nats", "tachograph"}
 TYPES = {"create", "send", "receive", "process", "settle"}
 KIND_OF_TYPE = {"send": {"PRODUCER", "CLIENT"}, "create": {"PRODUCER"}, "receive": {"CLIENT"},
                 "process": {"CONSUMER"}, "settle": {"CLIENT"}}

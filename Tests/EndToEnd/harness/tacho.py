@@ -90,7 +90,8 @@ class Tacho:
             self.process = subprocess.Popen(
                 self.arguments(), stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL,
                 cwd=self.scratch, env=environment)
-        threading.Thread(target=self._listen_to, args=(self.process.stdout,), daemon=True).start()
+        self.banner, self._said = [], queue.Queue()
+        threading.Thread(target=self._listen_to, args=(self.process.stdout, self._said), daemon=True).start()
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -105,10 +106,11 @@ class Tacho:
             if "ready" in line:
                 return self
 
-    def _listen_to(self, stdout):
+    @staticmethod
+    def _listen_to(stdout, said):
         for line in stdout:
-            self._said.put(line.decode(errors="replace").rstrip("\n"))
-        self._said.put(None)
+            said.put(line.decode(errors="replace").rstrip("\n"))
+        said.put(None)
         stdout.close()
 
     # Clients

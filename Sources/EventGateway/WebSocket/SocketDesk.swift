@@ -1,0 +1,130 @@
+import EventLog
+import Gateway
+import Pipeline
+import Wire
+
+/// What sockets ask of the log, traced as what comes by HTTP is. Answers come on a thread of the log's.
+final class SocketDesk: Sendable {
+    typealias Answer<Value> = EventDesk.Answer<Value>
+
+    let changes: StreamChanges
+    private let desk: EventDesk
+    private let rate: EventRateLimit
+
+    init(_ log: EventGateway.Log) {
+        desk = log.desk
+        rate = log.rate
+        changes = StreamChanges(log: log.desk.log)
+    }
+
+    var unixMilliseconds: Int64 { desk.tracing.unixMilliseconds }
+
+    func publish(_ event: CloudEvent, to stream: [UInt8], _ answer: @escaping Answer<AppendedEvent>) {
+        if let seconds = rate.take(1, at: desk.tracing.now().monotonicNanoseconds) {
+            return answer(.failure(.tooManyEvents(retryAfterSeconds: seconds)))
+        }
+        let incoming = EventDesk.Incoming(event, to: stream, desk.correlationFields)
+        desk.publish([incoming]) { result in
+            answer(
+                result.flatMap { outcome in
+                    switch outcome {
+                    case .published(let appended, _):
+                        appended.first.map { .success($0) } ?? .failure(GatewayProblem(unavailable: "no answer"))
+                    case .refused(let error): .failure(GatewayProblem(unavailable: error.message))
+                    case .conflict, .notHeld, .noGroup: .failure(GatewayProblem(unavailable: "no such condition"))
+                    }
+                })
+        }
+    }
+
+    func open(_ source: SocketSource, of stream: [UInt8], _ answer: @escaping Answer<SocketMachine.Opening>) {
+        switch source {
+        case .follow(let start):
+            desk.log.extent(of: stream) { result in
+                answer(EventDesk.checked(result).map { Self.opening(start, $0) })
+            }
+        case .group(_, _, _, nil): answer(.success(.group))
+        case .group(let group, _, _, let start?):
+            let creation = StreamGroupCreation(
+                key: stream, group: Array(group.utf8), start: start == .new ? .last : .after(.zero),
+                createsStream: true)
+            let unit = StreamUnit([.createGroup(creation)], nowUnixMilliseconds: UInt64(clamping: unixMilliseconds))
+            desk.log.submit(unit, lane: 0) { outcome in
+                switch outcome {
+                case .replies(let replies):
+                    if case .failed(let error)? = replies.first, error != .groupExists {
+                        answer(.failure(GatewayProblem(unavailable: error.message)))
+                    } else {
+                        answer(.success(.group))
+                    }
+                case .unavailable(let reason): answer(.failure(GatewayProblem(unavailable: reason)))
+                case .conditionFailed: answer(.failure(GatewayProblem(unavailable: "the group could not be made")))
+                }
+            }
+        }
+    }
+
+    private static func opening(_ start: SocketStart, _ extent: StreamExtent) -> SocketMachine.Opening {
+        let next =
+            switch start {
+            case .first: extent.first
+            case .new: extent.last + 1
+            case .offset(let offset): max(offset, extent.first)
+            }
+        return .follow(nextOffset: next, lastOffset: extent.last)
+    }
+
+    func fetch(_ fetch: SocketFetch, from stream: [UInt8], _ answer: @escaping Answer<SocketPage>) {
+        switch fetch {
+        case .follow(let offset, let limit):
+            desk.log.events(in: EventRange(stream: stream, start: .offset(offset)), limit: limit) { result in
+                answer(EventDesk.checked(result).map { .stored($0) })
+            }
+        case .group(let name, let consumer, let lease, let limit):
+            let group = DurableLog.GroupName(stream: stream, group: Array(name.utf8))
+            receive(from: group, Array(consumer.utf8), lease, limit, answer)
+        }
+    }
+
+    private func receive(
+        from group: DurableLog.GroupName, _ consumer: [UInt8], _ lease: Int64?, _ limit: Int,
+        _ answer: @escaping Answer<SocketPage>
+    ) {
+        let reception = desk.receiving(from: group, consumer: consumer)
+        desk.log.receive(
+            from: group, consumer: consumer, limit: limit, leaseMilliseconds: lease, now: unixMilliseconds
+        ) { [self] result in
+            switch EventDesk.checked(result) {
+            case .failure(let problem):
+                desk.receivingFailed(reception, "unavailable")
+                answer(.failure(problem))
+            case .success(nil):
+                desk.receivingFailed(reception, "no_group")
+                answer(.failure(.noGroup))
+            case .success(let events?):
+                // A look that finds nothing is no call of the client's: it waits for events, and has a span for those.
+                if !events.isEmpty { desk.received(reception, events) }
+                guard events.count < limit else {
+                    return answer(.success(.leased(events, nextDueUnixMilliseconds: nil)))
+                }
+                desk.log.nextDue(of: group, now: unixMilliseconds) { result in
+                    answer(.success(.leased(events, nextDueUnixMilliseconds: (try? result.get()) ?? nil)))
+                }
+            }
+        }
+    }
+
+    func settle(
+        _ settlement: SocketSettlement, of group: DurableLog.GroupName, consumer: [UInt8],
+        _ answer: @escaping Answer<Int>
+    ) {
+        switch settlement {
+        case .acknowledge(let ids): desk.acknowledge(ids, of: group) { answer($0.map { Int($0) }) }
+        case .reject(let ids, let delay, let error, let isFinal):
+            desk.reject(
+                ids, of: group, delayMilliseconds: delay, error: error, isFinal: isFinal, answer: answer)
+        case .extend(let ids, let lease):
+            desk.extend(ids, of: group, consumer: consumer, leaseMilliseconds: lease, answer: answer)
+        }
+    }
+}
