@@ -188,7 +188,3 @@ def wait_for_looks(tacho):
     before = asked()
     return wait_for(lambda: asked() >= before + 2, what="the rule to look")
 
-
-class _Closing:
-    def __init__(self, close):
-        self.close = close

@@ -250,3 +250,17 @@ def test_expressions_are_valid_promql(dashboard, tmp_path):
     path = tmp_path / "rules.yml"
     path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))  # JSON is YAML
     run_promtool("check", "rules", "--lint=none", str(path))
+
+
+# Documents
+
+
+def test_every_failure_in_the_operations_guide_names_a_test_that_exists():
+    rows = (ROOT / "docs" / "operations.md").read_text().split("## When something dies")[1].splitlines()
+    rows = [row for row in rows if row.startswith("| ") and not row.startswith(("| what dies", "| ---"))]
+    assert len(rows) > 20
+    for row in rows:
+        found = re.search(r"`(test_\w+\.py)::(test_\w+)` \|$", row)
+        assert found, f"no test is named: {row}"
+        text = (ROOT / "Tests" / "EndToEnd" / found[1]).read_text()
+        assert re.search(rf"^(async )?def {found[2]}\(", text, re.MULTILINE), f"no such test: {found[0]}"
