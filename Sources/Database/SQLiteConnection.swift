@@ -9,6 +9,8 @@ package final class SQLiteConnection {
     /// What a connection may do.
     package enum Access {
         case readOnly
+        /// Reads a file that nobody can change, and makes nothing beside it.
+        case immutable
         /// Makes the file when there is none.
         case readWrite
     }
@@ -16,12 +18,32 @@ package final class SQLiteConnection {
     /// Opens a file. `patienceMilliseconds` is how long to wait for what another connection holds.
     package init(path: String, _ access: Access, patienceMilliseconds: Int32 = 5_000) throws(SQLiteError) {
         // NOMUTEX: one thread per connection is our own rule, so SQLite need not lock for it.
-        let flags =
-            SQLITE_OPEN_NOMUTEX
-            | (access == .readOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE)
-        handle = try SQLiteHandle(path: path, flags: flags)
+        switch access {
+        case .readOnly:
+            handle = try SQLiteHandle(path: path, flags: SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY)
+        case .immutable:
+            let flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI
+            handle = try SQLiteHandle(path: Self.immutableURI(path), flags: flags)
+        case .readWrite:
+            let flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+            handle = try SQLiteHandle(path: path, flags: flags)
+        }
         sqlite3_extended_result_codes(handle.pointer, 1)
         sqlite3_busy_timeout(handle.pointer, patienceMilliseconds)
+    }
+
+    /// https://sqlite.org/uri.html: three characters have a meaning of their own in a path.
+    private static func immutableURI(_ path: String) -> String {
+        var uri = "file:"
+        for character in path {
+            switch character {
+            case "%": uri += "%25"
+            case "?": uri += "%3f"
+            case "#": uri += "%23"
+            default: uri.append(character)
+            }
+        }
+        return uri + "?immutable=1"
     }
 
     /// Runs statements that return nothing of interest.

@@ -14,48 +14,58 @@ public struct CopyProgress: Sendable, Hashable {
     public var pages: Int
 }
 
-/// Copies the database of a log, open or not, page by page (https://sqlite.org/backup.html).
+/// Copies the database of a log, open or not, page by page.
 ///
 /// The source is read in one transaction, so the copy shows one moment however long it takes, and writers go on.
 enum LogCopy {
+    private static let pagesAtOnce: Int32 = 1_024
+
     /// Copies into a directory, which must not hold a log. `progress` is called after each piece; false from it stops,
-    /// and leaves nothing.
+    /// and leaves nothing. `prepare` may work on the copy before anybody else can see it, and leaves nothing when it
+    /// throws.
     static func copy(
-        from source: LogDatabase, to directory: String, pagesAtOnce: Int32,
-        progress: (CopyProgress) -> Bool
+        from source: LogDatabase, to directory: String, progress: (CopyProgress) -> Bool,
+        prepare: (LogDatabase) throws(LogError) -> Void = { _ in }
     ) throws(LogError) -> Bool {
-        let target = LogDatabase(directory: directory)
         let lock = try DirectoryLock(directory: directory)
         defer { lock.release() }
-        guard access(target.path, F_OK) != 0 else {
+        guard access(LogDatabase(directory: directory).path, F_OK) != 0 else {
             throw .directoryUnusable(path: directory, reason: "it holds an event log already")
         }
-        // Under another name until it is whole, so that nobody takes half a copy for a log.
-        let partial = target.path + ".partial"
-        unlink(partial)
-        let isWhole: Bool
+        return try replace(in: directory, from: source.openReaderForCopy(), progress: progress, prepare: prepare)
+    }
+
+    /// Copies what a connection sees into a directory that is locked, in place of what is there. Nobody sees half of
+    /// it: it has another name until it is whole.
+    static func replace(
+        in directory: String, from source: SQLiteConnection, progress: (CopyProgress) -> Bool,
+        prepare: (LogDatabase) throws(LogError) -> Void = { _ in }
+    ) throws(LogError) -> Bool {
+        let partial = LogDatabase(directory: directory, file: LogDatabase.fileName + ".partial")
+        partial.remove()
+        var isInPlace = false
+        defer { if !isInPlace { partial.remove() } }
         do throws(SQLiteError) {
-            isWhole = try copy(source.openReaderForCopy(), to: partial, pagesAtOnce, progress)
+            guard try copy(source, to: partial.path, progress) else { return false }
         } catch {
-            unlink(partial)
-            throw LogError(error, path: partial)
+            throw LogError(error, path: partial.path)
         }
-        guard isWhole else {
-            unlink(partial)
-            return false
-        }
-        guard rename(partial, target.path) == 0 else {
+        try prepare(partial)
+        guard rename(partial.path, LogDatabase(directory: directory).path) == 0 else {
             throw .directoryUnusable(path: directory, reason: String(cString: strerror(errno)))
         }
+        isInPlace = true
         try synchronize(directory)
         return true
     }
 
     private static func copy(
-        _ source: SQLiteConnection, to path: String, _ pagesAtOnce: Int32, _ progress: (CopyProgress) -> Bool
+        _ source: SQLiteConnection, to path: String, _ progress: (CopyProgress) -> Bool
     ) throws(SQLiteError) -> Bool {
         // The transaction holds the moment; without it each write of others would begin the copy anew.
-        try source.execute("BEGIN")
+        let isOurs = source.isAutocommit
+        if isOurs { try source.execute("BEGIN") }
+        defer { if isOurs { try? source.execute("ROLLBACK") } }
         _ = try source.integer("SELECT count(*) FROM counter")
         let target = try SQLiteConnection(path: path, .readWrite)
         try target.execute("PRAGMA synchronous = FULL")
@@ -75,7 +85,14 @@ enum LogCopy {
 }
 
 extension LogDatabase {
-    fileprivate func openReaderForCopy() throws(SQLiteError) -> SQLiteConnection {
-        try SQLiteConnection(path: path, .readOnly)
+    /// A reader without settings of its own. Refuses what is no log before anything is made elsewhere.
+    func openReaderForCopy() throws(LogError) -> SQLiteConnection {
+        try read { _ in }
+        return try openReader()
+    }
+
+    /// Deletes the file with all that SQLite puts beside it.
+    func remove() {
+        for suffix in ["", "-wal", "-shm", "-journal"] { unlink(path + suffix) }
     }
 }

@@ -35,16 +35,28 @@ public struct ChainBreak: Sendable, Hashable, CustomStringConvertible {
     public var id: StreamID?
     /// What is wrong.
     public var kind: Kind
+    /// The hash that stands there, where one does.
+    public var expected: [UInt8]?
+    /// The hash that the bytes there give.
+    public var found: [UInt8]?
 
     /// One sentence for people.
     public var description: String {
         let place = "offset \(offset)" + (id.map { " (\($0))" } ?? "")
-        return switch kind {
-        case .changed: "The event at \(place), or a deleted one right before it, is not what was appended."
-        case .missing: "The event at \(place) is missing, and it was not deleted through the log."
-        case .headDiffers: "The stream ends at \(place) with another hash than it should."
-        case .unreadable: "The event at \(place) cannot be read."
-        }
+        let text =
+            switch kind {
+            case .changed: "The event at \(place), or a deleted one right before it, is not what was appended"
+            case .missing: "The event at \(place) is missing, and it was not deleted through the log"
+            case .headDiffers: "The stream ends at \(place) with another hash than it should"
+            case .unreadable: "The event at \(place) cannot be read"
+            }
+        guard let expected, let found else { return text + "." }
+        return text + ": expected the hash \(Self.hex(expected)), found \(Self.hex(found))."
+    }
+
+    /// Bytes as people compare them.
+    public static func hex(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 }
 
@@ -62,14 +74,19 @@ extension LogSession {
         var offset = stream.anchorOffset
         let rows = try statement(.eventsFrom).bind(1, stream.row(offset)).bind(2, stream.row(StreamState.offsetMax))
         defer { rows.reset() }
-        while try rows.step() {
+        while true {
+            guard let hasRow = try unlessDamaged({ () throws(SQLiteError) in try rows.step() }) else {
+                report.firstBreak = ChainBreak(offset: offset + 1, id: nil, kind: .unreadable)
+                return report
+            }
+            guard hasRow else { break }
             let eventOffset = stream.offset(rows.integer(0))
             let id = StreamID(rows.unsigned(1), rows.unsigned(2))
             if let missing = try follow(&hash, &offset, upTo: eventOffset - 1, stream, &report) {
                 report.firstBreak = ChainBreak(offset: missing, id: nil, kind: .missing)
                 return report
             }
-            guard let event = try? eventRow(rows) else {
+            guard let event = try unlessDamaged({ () throws(SQLiteError) in try eventRow(rows) }) else {
                 report.firstBreak = ChainBreak(offset: eventOffset, id: id, kind: .unreadable)
                 return report
             }
@@ -78,19 +95,39 @@ extension LogSession {
                 fields: event.fields.encoded)
             hash = ChainHash.link(previous: hash, digest: digest)
             guard hash == event.hash else {
-                report.firstBreak = ChainBreak(offset: eventOffset, id: id, kind: .changed)
+                report.firstBreak = ChainBreak(
+                    offset: eventOffset, id: id, kind: .changed, expected: event.hash, found: hash)
                 return report
             }
             offset = eventOffset
             report.events += 1
             if report.events % 4_096 == 0, !progress(report.events) { return report }
         }
-        if let missing = try follow(&hash, &offset, upTo: stream.lastOffset, stream, &report) {
-            report.firstBreak = ChainBreak(offset: missing, id: nil, kind: .missing)
-        } else if hash != stream.headHash || offset != stream.lastOffset {
-            report.firstBreak = ChainBreak(offset: offset, id: nil, kind: .headDiffers)
-        }
+        report.firstBreak = try endOfChain(hash, offset, of: stream, &report)
         return report
+    }
+
+    /// What is wrong behind the last event, if anything.
+    private func endOfChain(
+        _ hash: [UInt8], _ offset: Int64, of stream: StreamState, _ report: inout ChainReport
+    ) throws(SQLiteError) -> ChainBreak? {
+        var (hash, offset) = (hash, offset)
+        if let missing = try follow(&hash, &offset, upTo: stream.lastOffset, stream, &report) {
+            return ChainBreak(offset: missing, id: nil, kind: .missing)
+        }
+        guard hash == stream.headHash, offset == stream.lastOffset else {
+            return ChainBreak(offset: offset, id: nil, kind: .headDiffers, expected: stream.headHash, found: hash)
+        }
+        return nil
+    }
+
+    /// Nil when what is read lies on damaged pages.
+    private func unlessDamaged<Value>(_ read: () throws(SQLiteError) -> Value) throws(SQLiteError) -> Value? {
+        do throws(SQLiteError) {
+            return try read()
+        } catch  where error.kind == .damaged {
+            return nil
+        }
     }
 
     /// Goes over deleted events by their digests; the offset of the first that has none.

@@ -21,6 +21,7 @@ public final class DurableLog: StreamStore, Sendable {
         directory: String, limits: DurableLogLimits = DurableLogLimits(), clock: @escaping @Sendable () -> Int64
     ) throws(LogError) {
         lock = try DirectoryLock(directory: directory)
+        CopyMark(directory: directory).remove()
         self.limits = limits
         writer = try LogWriter(
             database: LogDatabase(directory: directory), queue: queue, clock: clock, observers: observers,

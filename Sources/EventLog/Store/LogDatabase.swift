@@ -1,11 +1,20 @@
 import Database
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#endif
+
 /// Opens the file of the log: as its writer, which makes the tables, or as a reader.
 struct LogDatabase: Sendable {
     /// The directory of everything.
     let directory: String
     /// The database file in it.
-    var path: String { directory + "/events.sqlite" }
+    let path: String
+
+    /// The name that every log's file has in its directory.
+    static let fileName = "events.sqlite"
 
     /// How much of the file the writer keeps in memory: the ends of the trees that it appends to, and all pages of a
     /// transaction, are less. The system's own cache has the rest.
@@ -13,8 +22,9 @@ struct LogDatabase: Sendable {
     /// The same for a reader.
     var readerCacheBytes = 2 << 20
 
-    init(directory: String) {
+    init(directory: String, file: String = Self.fileName) {
         self.directory = directory
+        path = directory + "/" + file
     }
 
     /// The connection of the writer. Refuses what is no log, is damaged at first sight, or is from a later version.
@@ -47,12 +57,29 @@ struct LogDatabase: Sendable {
     /// One of many connections that see the last commit as it was when their transaction began.
     func openReader() throws(LogError) -> SQLiteConnection {
         do throws(SQLiteError) {
-            let connection = try SQLiteConnection(path: path, .readOnly)
-            try configure(connection, cacheBytes: readerCacheBytes)
-            return connection
+            do throws(SQLiteError) {
+                return try openReader(.readOnly)
+            } catch  where (error.kind == .cannotOpen || error.kind == .readOnly) && isComplete {
+                // A copy on a file system that is read-only: nothing can be put beside it, and nothing need be.
+                return try openReader(.immutable)
+            }
         } catch {
             throw LogError(error, path: path)
         }
+    }
+
+    private func openReader(_ access: SQLiteConnection.Access) throws(SQLiteError) -> SQLiteConnection {
+        let connection = try SQLiteConnection(path: path, access)
+        try configure(connection, cacheBytes: readerCacheBytes)
+        // The first look at the file, which opening alone does not take.
+        _ = try connection.integer("PRAGMA schema_version")
+        return connection
+    }
+
+    /// Whether everything is in the one file, and nothing in a write-ahead log.
+    private var isComplete: Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && (stat(path + "-wal", &status) != 0 || status.st_size == 0)
     }
 
     /// Opens a reader and does `work` in one transaction: all of it sees the same moment.
@@ -64,9 +91,9 @@ struct LogDatabase: Sendable {
             }
             let session = LogSession(connection)
             try session.statement(.beginRead).run()
-            let value = try work(session)
-            try session.statement(.commit).run()
-            return value
+            // Nothing is written, so how the transaction ends is of no interest; after a damaged page it cannot commit.
+            defer { try? session.statement(.rollback).run() }
+            return try work(session)
         } catch {
             throw LogError(error, path: path)
         }

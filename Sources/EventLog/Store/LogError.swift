@@ -8,6 +8,8 @@ public enum LogError: Error, Equatable, Sendable {
     case alreadyOpen(path: String, processID: Int32?)
     /// The file is no event log, or its pages contradict each other.
     case corrupt(path: String, detail: String)
+    /// A backup's chain of hashes does not hold, so it was not restored.
+    case chainBroken(path: String, stream: [UInt8], ChainBreak)
     /// A later version of this program wrote the log.
     case newerSchema(found: Int64, supported: Int64)
     /// More work waits for the disk than the queue may hold. Nothing was written: try again later.
@@ -31,6 +33,9 @@ extension LogError: CustomStringConvertible {
                 + (processID.map { " (\($0))" } ?? "") + ". Stop it, or give this one a directory of its own."
         case .corrupt(let path, let detail):
             "The event log \(path) is damaged: \(detail). Restore a backup, or move the file away to start anew."
+        case .chainBroken(let path, let stream, let first):
+            "The stream \(String(decoding: stream, as: UTF8.self)) in \(path) is damaged. \(first) Nothing was restored. "
+                + "Use an older backup, or restore what can be read all the same (--force)."
         case .newerSchema(let found, let supported):
             "The event log has schema \(found) and this program knows schemas up to \(supported). Use a newer version."
         case .saturated(let waiting, let limit):

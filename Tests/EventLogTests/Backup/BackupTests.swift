@@ -89,4 +89,22 @@ struct BackupTests {
         restored.close()
         #expect(try DurableLog.verify(directory: target.path).allSatisfy(\.isWhole))
     }
+
+    @Test("A backup with a broken chain is not restored, unless that is asked for")
+    func brokenBackup() throws {
+        let backup = ScratchDirectory()
+        try scratch.tamper("UPDATE event SET appended_ms = 77 WHERE row & 0xff = 3")
+        #expect(try DurableLog.backup(directory: scratch.directory.path, to: backup.path))
+        #expect(throws: LogError.self) { try DurableLog.restore(backup: backup.path, to: target.path) }
+        #expect(FileManager.default.fileExists(atPath: target.path + "/events.sqlite") == false)
+        let reports = try DurableLog.restore(backup: backup.path, to: target.path, acceptsBreaks: true)
+        #expect(reports?.map(\.isWhole) == [false])
+        #expect(throws: LogError.self) { try DurableLog.restore(backup: scratch.directory.path, to: target.path) }
+    }
+
+    @Test("What is no log is told before anything is made")
+    func noLog() throws {
+        #expect(throws: LogError.self) { try DurableLog.backup(directory: target.path, to: target.path + "/copy") }
+        #expect(FileManager.default.fileExists(atPath: target.path + "/copy") == false)
+    }
 }

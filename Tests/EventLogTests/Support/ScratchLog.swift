@@ -1,6 +1,7 @@
 import Database
 import Foundation
 import Synchronization
+import Testing
 
 @testable import EventLog
 
@@ -105,5 +106,20 @@ final class ScratchLog {
     func tamper(_ sql: String) throws {
         let connection = try SQLiteConnection(path: directory.path + "/events.sqlite", .readWrite)
         try connection.execute(sql)
+    }
+
+    /// Overwrites the page that holds an event, of a closed log.
+    func damagePage(with condition: String) throws {
+        let path = directory.path + "/events.sqlite"
+        let connection = try SQLiteConnection(path: path, .readOnly)
+        let size = try #require(try connection.integer("PRAGMA page_size"))
+        let bytes = try #require(FileManager.default.contents(atPath: path))
+        let hash = try connection.prepare("SELECT hash FROM event WHERE \(condition)")
+        _ = try hash.step()
+        let place = try #require(bytes.range(of: Data(hash.blob(0)), options: .backwards)).lowerBound
+        let file = try #require(FileHandle(forUpdatingAtPath: path))
+        try file.seek(toOffset: UInt64(place) / UInt64(size) * UInt64(size))
+        try file.write(contentsOf: Data(repeating: 0xff, count: 64))
+        try file.close()
     }
 }
