@@ -5,14 +5,6 @@ import EventLogSupport
 
 /// Runs one history against the model and against the tables, and tells where they part.
 struct ModelComparison {
-    /// What was different.
-    struct Difference: CustomStringConvertible {
-        var step: Int
-        var text: String
-
-        var description: String { "step \(step): \(text)" }
-    }
-
     private var model = StreamModel()
     private var session: LogSession
     private let connection: SQLiteConnection
@@ -25,18 +17,18 @@ struct ModelComparison {
     }
 
     /// The first difference, if there is one.
-    static func run(_ steps: [SimulatedStep]) -> Difference? {
+    static func run(_ steps: [SimulatedStep]) -> SimulatedDifference? {
         do {
             var comparison = try ModelComparison()
             for (index, step) in steps.enumerated() {
-                if let text = try comparison.run(step) { return Difference(step: index, text: text) }
+                if let text = try comparison.run(step) { return SimulatedDifference(step: index, text: text) }
             }
             if let text = try LogInspection.broken(comparison.session) {
-                return Difference(step: steps.count, text: text)
+                return SimulatedDifference(step: steps.count, text: text)
             }
             return nil
         } catch {
-            return Difference(step: -1, text: "\(error)")
+            return SimulatedDifference(step: -1, text: "\(error)")
         }
     }
 
