@@ -141,7 +141,7 @@ let package = Package(
         .target(
             name: "Console",
             dependencies: [
-                "Sidecar", "Proxy", "Telemetry", "Wire", "CCurl",
+                "EventLog", "Sidecar", "Proxy", "Telemetry", "Wire", "CCurl",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],

@@ -1,5 +1,6 @@
 public import Proxy
 import Sidecar
+import Telemetry
 
 /// Where a running sidecar serves its admin API, as the commands that look into it are told.
 public struct AdminAddress: Hashable, Sendable {
@@ -32,7 +33,7 @@ public struct AdminAddress: Hashable, Sendable {
     }
 
     /// Percent-encodes everything but the unreserved characters (RFC 3986, section 2.3).
-    private static func escaped(_ text: String) -> String {
+    static func escaped(_ text: String) -> String {
         var result = ""
         for byte in text.utf8 {
             switch byte {
@@ -53,6 +54,8 @@ public struct AdminError: Error, Hashable, CustomStringConvertible {
     public enum Code: Sendable {
         /// The address is not one.
         case address
+        /// A directory is not what it should be.
+        case place
         /// Nothing answers there.
         case unreachable
         /// It answered with a problem.
@@ -72,4 +75,8 @@ public struct AdminError: Error, Hashable, CustomStringConvertible {
         self.code = code
         self.description = description
     }
+
+    /// For an answer that cannot be read.
+    static let foreign = AdminError(
+        .answer, "the answer is not that of a sidecar of this version (tacho \(TachographVersion.text))")
 }

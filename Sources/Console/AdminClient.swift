@@ -14,43 +14,39 @@ public struct AdminClient: Sendable {
         self.address = address
     }
 
+    /// What is asked for.
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case put = "PUT"
+        case post = "POST"
+        case delete = "DELETE"
+    }
+
     /// The whole answer, which is one line.
     public func document(
         _ path: String, _ parameters: [(name: String, value: String?)] = []
     ) throws(AdminError) -> String {
-        try whole(path, parameters, .get)
+        try whole(.get, path, parameters, body: nil)
     }
 
-    /// The answer to something that changes the sidecar (POST).
+    /// The answer to something that changes the sidecar. `body` is a JSON document.
     public func order(
-        _ path: String, _ parameters: [(name: String, value: String?)] = []
+        _ path: String, _ parameters: [(name: String, value: String?)] = [], method: Method = .post,
+        body: String? = nil
     ) throws(AdminError) -> String {
-        try whole(path, parameters, .post)
-    }
-
-    /// What is done to a resource.
-    public enum Method: String, Sendable {
-        case get = "GET"
-        case post = "POST"
-        case put = "PUT"
-        case delete = "DELETE"
-    }
-
-    /// The answer to something that changes the sidecar and says how, in JSON.
-    public func send(_ method: Method, _ path: String, body: [UInt8] = []) throws(AdminError) -> String {
-        try whole(path, [], method, body)
+        try whole(method, path, parameters, body: body)
     }
 
     /// Takes a resource away.
     public func remove(_ path: String) throws(AdminError) {
-        try stream(path, [], patienceSeconds: 30, .delete) { _ in }
+        try stream(path, [], patienceSeconds: 30, method: .delete) { _ in }
     }
 
     private func whole(
-        _ path: String, _ parameters: [(name: String, value: String?)], _ method: Method, _ body: [UInt8] = []
+        _ method: Method, _ path: String, _ parameters: [(name: String, value: String?)], body: String?
     ) throws(AdminError) -> String {
         var lines: [String] = []
-        try stream(path, parameters, patienceSeconds: 30, method, body) { lines.append($0) }
+        try stream(path, parameters, patienceSeconds: 30, method: method, body: body) { lines.append($0) }
         guard lines.count == 1 else { throw AdminError(.answer, "\(address.endpoint) answered with no document") }
         return lines[0]
     }
@@ -60,27 +56,15 @@ public struct AdminClient: Sendable {
     /// - Parameter patienceSeconds: how long the whole may take; 0 for ever.
     public func stream(
         _ path: String, _ parameters: [(name: String, value: String?)], patienceSeconds: Int = 0,
-        _ method: Method = .get, _ body: [UInt8] = [], onLine: @escaping (String) -> Void
+        method: Method = .get, body: String? = nil, onLine: @escaping (String) -> Void
     ) throws(AdminError) {
         guard Self.globalState == CURLE_OK, let handle = curl_easy_init() else {
             throw AdminError(.answer, "libcurl could not be started")
         }
         defer { curl_easy_cleanup(handle) }
         let answer = Answer(handle, onLine)
-        // What is sent is JSON; libcurl would say that it comes from a form.
-        let headers = body.isEmpty ? nil : curl_slist_append(nil, "Content-Type: application/json")
+        let headers = Self.setRequest(handle, method, body)
         defer { curl_slist_free_all(headers) }
-        if method != .get {
-            tacho_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, method.rawValue)
-            tacho_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, body.count)
-            // libcurl copies as many bytes as it was told before.
-            (body + [0]).withUnsafeBufferPointer { bytes in
-                bytes.withMemoryRebound(to: CChar.self) { text in
-                    _ = tacho_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, text.baseAddress)
-                }
-            }
-            if let headers { tacho_curl_set_headers(handle, headers) }
-        }
         tacho_curl_set_text(handle, CURLOPT_URL, address.url(path, parameters))
         tacho_curl_set_text(handle, CURLOPT_PROTOCOLS_STR, "http")
         tacho_curl_set_text(handle, CURLOPT_USERAGENT, "tacho/\(TachographVersion.text)")
@@ -98,6 +82,20 @@ public struct AdminClient: Sendable {
         }
         let code = withExtendedLifetime(answer) { curl_easy_perform(handle) }
         try judge(code, answer)
+    }
+
+    /// Sets what is sent; the headers must live until it was.
+    private static func setRequest(
+        _ handle: UnsafeMutableRawPointer, _ method: Method, _ body: String?
+    ) -> UnsafeMutablePointer<curl_slist>? {
+        guard method != .get else { return nil }
+        tacho_curl_set_text(handle, CURLOPT_CUSTOMREQUEST, method.rawValue)
+        tacho_curl_set_long(handle, CURLOPT_POSTFIELDSIZE, body?.utf8.count ?? 0)
+        tacho_curl_set_text(handle, CURLOPT_COPYPOSTFIELDS, body ?? "")
+        guard body != nil else { return nil }
+        let headers = curl_slist_append(nil, "Content-Type: application/json")
+        tacho_curl_set_headers(handle, headers)
+        return headers
     }
 
     private func judge(_ code: CURLcode, _ answer: Answer) throws(AdminError) {
@@ -147,7 +145,7 @@ private final class Answer {
         return status
     }
 
-    /// What was asked for is done, or here.
+    /// Whether what was asked for is there or done.
     var isGood: Bool { (200..<300).contains(status) }
 
     /// The number of bytes taken; fewer than there are end the transfer.

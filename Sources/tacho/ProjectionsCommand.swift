@@ -71,7 +71,8 @@ struct ProjectionsCommand: ParsableCommand {
             guard let definition = try input?.readToEnd() else {
                 throw ValidationError("\(file): expected a file with the definition")
             }
-            let document = try admin.client().send(.put, ProjectionsCommand.path(name), body: Array(definition))
+            let document = try admin.client().order(
+                ProjectionsCommand.path(name), method: .put, body: String(decoding: definition, as: UTF8.self))
             AdminOptions.show(
                 admin.format.output == .json ? document : try ProjectionView().projection(document))
         }
@@ -91,7 +92,7 @@ struct ProjectionsCommand: ParsableCommand {
 
         func run() throws {
             let client = try admin.client()
-            var document = try client.send(.post, ProjectionsCommand.path(name) + "/rebuild")
+            var document = try client.order(ProjectionsCommand.path(name) + "/rebuild")
             while wait, !ProjectionView().isCurrent(document) {
                 Thread.sleep(forTimeInterval: 0.1)
                 document = try client.document(ProjectionsCommand.path(name))

@@ -12,9 +12,10 @@ struct Tacho: AsyncParsableCommand {
         version: TachographVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, TapCommand.self, TraceCommand.self,
-            BreakersCommand.self, ThresholdsCommand.self, EventsCommand.self, GroupsCommand.self,
-            ProjectionsCommand.self, DetectCommand.self,
-            LabCommand.self, VersionCommand.self,
+            BreakersCommand.self, ThresholdsCommand.self, EventsCommand.self, StreamsCommand.self,
+            GroupsCommand.self, ProjectionsCommand.self, DeadLettersCommand.self, ReplayCommand.self,
+            BackupCommand.self, RestoreCommand.self,
+            VerifyCommand.self, DetectCommand.self, LabCommand.self, CompletionsCommand.self, VersionCommand.self,
             ReferenceCommand.self, DemoAppCommand.self,
         ],
         defaultSubcommand: RunCommand.self
