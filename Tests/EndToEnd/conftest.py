@@ -64,7 +64,10 @@ class World:
     def tacho(self, upstream, receiver=None, **options):
         if isinstance(upstream, NatsServer):
             options.setdefault("protocol", "nats")
-        made = Tacho(self._place("tacho"), getattr(upstream, "address", upstream), receiver, **options)
+        return self.adopt(Tacho(self._place("tacho"), getattr(upstream, "address", upstream), receiver, **options))
+
+    def adopt(self, made):
+        """Starts a program that a test has prepared, and ends it with the test."""
         self.tachos.append(made)
         self._endings.callback(made.kill)
         self._endings.callback(made.close_clients)

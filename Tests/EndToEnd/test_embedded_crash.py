@@ -1,14 +1,17 @@
 """Nothing acknowledged is lost: the program is killed at random instants while writers note what was acknowledged.
 
-TACHO_E2E_CRASHES says how often; 20 by default, 200 for the long form.
+TACHO_E2E_CRASHES says how often; 20 by default, 200 for the long form (`scripts/test long`).
 """
 
 import os
 import random
+import signal
 import threading
 import time
 
 from harness import RawClient, Tacho
+from harness.log_files import CopyingProcess, Closing, run, verify
+from harness.net import free_port, wait_for
 
 CRASHES = int(os.environ.get("TACHO_E2E_CRASHES", "20"))
 STREAM, GROUP = "orders", "workers"
@@ -18,18 +21,30 @@ WRITERS = 6
 class Writer(threading.Thread):
     """Appends numbered entries one after the other, some of them in transactions, until the connection breaks.
 
-    `acknowledged`: id by number. `uncertain`: what was sent and never answered, which may or may not be there.
+    `acknowledged`: id by number. `uncertain`: what was sent and never answered, which may or may not be there. A writer
+    that `retries` marks each entry as its own (IDMP), and first sends again what was uncertain to the writer before it.
     """
 
-    def __init__(self, address, name, first):
+    def __init__(self, address, name, first, retries=False, again=()):
         super().__init__(daemon=True)
         self.address, self.number = address, first
-        self.label = name
-        self.acknowledged, self.uncertain = {}, []
+        self.label, self.retries = name, retries
+        self.acknowledged, self.uncertain, self.times = {}, list(again), {}
+
+    def send_marked(self, raw):
+        while True:
+            for number in self.uncertain:
+                entry = raw.ask("XADD", STREAM, "IDMP", self.label, number, "*", "who", self.label, "n", number)
+                self.acknowledged[number] = entry
+                self.times[number] = time.monotonic()
+            self.uncertain = [self.number]
+            self.number += 1
 
     def run(self):
         try:
             with RawClient(self.address) as raw:
+                if self.retries:
+                    self.send_marked(raw)
                 while True:
                     batch = 1 if self.number % 5 else 3
                     numbers = list(range(self.number, self.number + batch))
@@ -43,6 +58,7 @@ class Writer(threading.Thread):
                             raw.call("XADD", STREAM, "*", "who", self.label, "n", number)
                         ids = raw.ask("EXEC")
                     self.acknowledged.update(zip(numbers, ids))
+                    self.times.update({number: time.monotonic() for number in numbers})
                     self.uncertain = []
         except (EOFError, OSError):
             pass
@@ -78,14 +94,16 @@ def test_nothing_acknowledged_is_lost_however_often_it_is_killed(world):
     dice = random.Random(int(os.environ.get("TACHO_E2E_SEED", "1")))
     scratch = world.scratch / "crashing"
     address, first = None, {f"w{number}": 0 for number in range(WRITERS)}
-    stored, delivered, done, maybe_done = {}, [], set(), set()
+    stored, delivered, done, maybe_done, again = {}, [], set(), set(), {}
     for crash in range(CRASHES):
         tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
         address = tacho.address
         if crash == 0:
             with tacho.raw() as raw:
                 raw.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
-        workers = [Writer(address, name, number) for name, number in first.items()]
+        # Every second one retries.
+        workers = [Writer(address, name, number, place % 2 == 1, again.get(name, ()))
+                   for place, (name, number) in enumerate(first.items())]
         workers.append(Consumer(address, f"c{crash % 3}"))
         for worker in workers:
             worker.start()
@@ -110,12 +128,97 @@ def test_nothing_acknowledged_is_lost_however_often_it_is_killed(world):
             for number in there:
                 stored[worker.label, number] = found[fields_of(worker, number)]
             first[worker.label] = worker.number
+            again[worker.label] = worker.uncertain if worker.retries else ()
         for (label, number), entry_id in stored.items():
             assert found.get((b"who", label.encode(), b"n", str(number).encode())) == entry_id, \
                 f"crash {crash}: entry {number} of {label} was acknowledged as {entry_id} and is not there"
         assert len(found) == len(stored), "there is an entry that nobody has written"
         check_groups(workers[-1], pending, group, ids, delivered, done, maybe_done)
         tacho.kill()
+        if crash % 5 == 4:
+            # As the crash has left it.
+            assert verify(scratch / "tacho-data")[STREAM] == {
+                "stream": STREAM, "events": len(entries), "removed": 0, "whole": True}
+    assert any(worker.retries and worker.acknowledged for worker in workers[:-1])
+
+
+def test_a_copy_of_a_killed_log_lacks_no_more_than_it_may(world):
+    """Both are killed under load: what was acknowledged a second before the end is in the copy, and there is no gap."""
+    lag = 1.0
+    scratch = world.scratch / "primary"
+    tacho = Tacho(scratch, "embedded").start(timeout=60)
+    world.keep(Closing(tacho.kill))
+    with tacho.raw() as raw:
+        raw.call("XADD", STREAM, "*", "who", "nobody", "n", "0")
+    copying = CopyingProcess(scratch / "tacho-data", world.scratch / "copy", lag)
+    world.keep(Closing(copying.kill))
+    copying.wait_for("whole")
+    writers = [Writer(tacho.address, f"w{number}", 0, number % 2 == 1) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    time.sleep(2.5)
+    killed = time.monotonic()
+    tacho.kill()
+    copying.kill()
+    for writer in writers:
+        writer.join(20)
+    restored = world.scratch / "restored"
+    run("restore", world.scratch / "copy", "--data", restored)
+    assert verify(restored)[STREAM]["whole"]
+    again = world.tacho("embedded", environment={"TACHO_DATA": str(restored)})
+    with again.raw() as raw:
+        found = {tuple(entry[1][:4]): entry[0] for entry in raw.ask("XRANGE", STREAM, "-", "+")}
+    newest = key(max(found.values(), key=key))
+    missing = 0
+    for writer in writers:
+        for number, entry_id in writer.acknowledged.items():
+            there = found.get(fields_of(writer, number))
+            assert there in (None, entry_id)
+            if there is None:
+                missing += 1
+                assert key(entry_id) > newest, "the copy has a gap"
+                ago = killed - writer.times[number]
+                assert ago < lag, f"{number} of {writer.label} was acknowledged {ago:.2f} s before the end"
+    assert 100 < len(found) and missing < len(found)
+
+
+def test_stopped_and_continued_it_goes_on_where_it_was(world):
+    scratch = world.scratch / "stopping"
+    tacho = Tacho(scratch, "embedded").start(timeout=60)
+    world.keep(Closing(tacho.kill))
+    with tacho.raw() as raw:
+        raw.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
+    workers = [Writer(tacho.address, f"w{number}", 0, number % 2 == 1) for number in range(WRITERS)]
+    workers.append(Consumer(tacho.address, "c"))
+    for worker in workers:
+        worker.start()
+    for _ in range(3):
+        time.sleep(0.2)
+        tacho.process.send_signal(signal.SIGSTOP)
+        before = [len(worker.acknowledged) for worker in workers]
+        # The directory is still held, though nobody answers.
+        complaint = refused_start(scratch / "tacho-data")
+        assert f"open in another process ({tacho.process.pid})" in complaint
+        tacho.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: all(len(worker.acknowledged) > count for worker, count in zip(workers, before)), 20)
+    tacho.kill()
+    for worker in workers:
+        worker.join(20)
+    tacho = Tacho(scratch, "embedded", listen=tacho.address).start(timeout=60)
+    world.keep(Closing(tacho.kill))
+    with tacho.raw() as raw:
+        entries = raw.ask("XRANGE", STREAM, "-", "+")
+    found = {tuple(entry[1][:4]): entry[0] for entry in entries}
+    assert len(found) == len(entries), "an entry is there twice"
+    for writer in workers[:-1]:
+        for number, entry_id in writer.acknowledged.items():
+            assert found[fields_of(writer, number)] == entry_id
+    assert verify(scratch / "tacho-data")[STREAM]["whole"]
+
+
+def refused_start(data):
+    """What `tacho run` says that cannot use a data directory."""
+    return run("run", "--redis", f"{free_port()}=embedded", "--http", "none", "--otlp", "none", "--data", data, code=1)[1]
 
 
 def check_groups(consumer, pending, group, ids, delivered, done, maybe_done):
