@@ -10,7 +10,7 @@ extension GatewayProblem {
         case .saturated: self = .saturated(error.description)
         case .diskFull: self.init(status: .insufficientStorage, detail: error.description)
         case .closed: self.init(status: .serviceUnavailable, detail: error.description, retryAfterSeconds: 1)
-        case .directoryUnusable, .alreadyOpen, .corrupt, .newerSchema, .inputOutput:
+        case .directoryUnusable, .alreadyOpen, .corrupt, .chainBroken, .newerSchema, .inputOutput:
             // The text names paths of this machine: the log file tells them, not a client.
             self.init(status: .serviceUnavailable, detail: "the event log cannot do this now; see the log of tacho")
         }
@@ -53,7 +53,7 @@ extension LogError {
         case .saturated: "saturated"
         case .diskFull: "disk_full"
         case .closed: "closed"
-        case .corrupt: "corrupt"
+        case .corrupt, .chainBroken: "corrupt"
         case .directoryUnusable, .alreadyOpen, .newerSchema, .inputOutput: "unavailable"
         }
     }
