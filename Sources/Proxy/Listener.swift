@@ -118,13 +118,18 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         metrics.connections.add(1)
         let bound = NIOLoopBound((worker: worker, metrics: metrics), eventLoop: client.eventLoop)
         client.closeFuture.whenComplete { _ in bound.value.metrics.connections.add(-1) }
-        return connectGuarded(worker, client.eventLoop).and(ClientPeer.of(client)).flatMapThrowing { upstream, peer in
+        let peer = ClientPeer.of(client)
+        return connectGuarded(worker, client.eventLoop).and(peer).flatMapThrowing { upstream, peer in
             if let error = upstream.configuredError {
                 self.tellReplacement(by: upstream.endpoint, error, bound.value.metrics)
             }
             try self.join(client, peer, upstream, bound.value.worker, bound.value.metrics)
-        }.flatMapErrorThrowing { error in
-            try self.refuse(client, error, bound.value.metrics)
+        }.flatMapError { error in
+            peer.flatMapThrowing { peer in
+                let reason = self.note(error, bound.value.metrics)
+                if try self.serveAlone(client, peer, reason, bound.value.worker, bound.value.metrics) { return }
+                try self.refuse(client, reason)
+            }
         }
     }
 
@@ -245,23 +250,45 @@ public final class Listener<Machine: SessionMachine>: Sendable {
 
     private static func name(_ client: any Channel) -> String { client.remoteAddress.map { "\($0)" } ?? "unknown" }
 
-    private func refuse(_ client: any Channel, _ error: any Error, _ metrics: ListenerMetrics) throws {
-        let answer: any RefusalMachine
-        if let refusal = error as? ConnectionRefusal {
-            answer = Machine.refusing(refusal.text)
-        } else {
-            metrics.upstreamFailed(Self.failure(error))
-            let reason = Self.reason(error)
-            report(
-                .upstreamUnreachable(
-                    listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
-            answer = Machine.refusing("upstream \(settings.upstream) is not reachable: \(reason)")
-        }
+    /// Counts and reports why a client gets no upstream. Returns what it is told.
+    private func note(_ error: any Error, _ metrics: ListenerMetrics) -> String {
+        if let refusal = error as? ConnectionRefusal { return refusal.text }
+        metrics.upstreamFailed(Self.failure(error))
+        let reason = Self.reason(error)
+        report(
+            .upstreamUnreachable(
+                listener: settings.profile.name, upstream: settings.upstream.description, reason: reason))
+        return "upstream \(settings.upstream) is not reachable: \(reason)"
+    }
+
+    /// Serves a client without an upstream, where what it publishes is stored. False where it is not.
+    private func serveAlone(
+        _ client: any Channel, _ peer: ClientPeer, _ reason: String, _ worker: Worker, _ metrics: ListenerMetrics
+    ) throws -> Bool {
+        let profile = settings.profile
+        let detached = Machine.detached(
+            lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self), peer: peer,
+            reason: reason)
+        guard let detached else { return false }
+        let (report, clientName) = (report, Self.name(client))
+        let tls = relayTLS(clientName: clientName, settings.upstream)
+        let relay = Relay(
+            machine: detached, worker: worker, metrics: metrics, hasUpstream: false, tls: tls,
+            onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
+            onUpstreamLost: {})
+        try attach(relay, .client, to: client, profile.tls.client, tls)
+        worker.add(relay)
+        let bound = NIOLoopBound(relay, eventLoop: client.eventLoop)
+        client.closeFuture.whenComplete { _ in bound.value.closed(.client) }
+        return true
+    }
+
+    private func refuse(_ client: any Channel, _ reason: String) throws {
         if settings.profile.tls.client == .firstByte {
             try relayTLS(clientName: Self.name(client), settings.upstream)?
                 .addHandler(to: client.pipeline.syncOperations, .client)
         }
         try client.pipeline.syncOperations.addHandler(
-            RefusalHandler(answer, waitsForQuestion: !Machine.upstreamSpeaksFirst))
+            RefusalHandler(Machine.refusing(reason), waitsForQuestion: !Machine.upstreamSpeaksFirst))
     }
 }

@@ -8,7 +8,7 @@ import Telemetry
 /// A side is read from only while the other accepts writes, so neither peer can make us hold its bytes.
 final class Relay<Machine: SessionMachine> {
     private var machine: Machine
-    private var state = RelayStateMachine()
+    private var state: RelayStateMachine
     private let worker: Worker
     let metrics: ListenerMetrics
     private let onOpaque: (OpaqueReason) -> Void
@@ -26,11 +26,12 @@ final class Relay<Machine: SessionMachine> {
     private var finishWaits = false
 
     init(
-        machine: Machine, worker: Worker, metrics: ListenerMetrics, tls: RelayTLS? = nil,
+        machine: Machine, worker: Worker, metrics: ListenerMetrics, hasUpstream: Bool = true, tls: RelayTLS? = nil,
         onOpaque: @escaping (OpaqueReason) -> Void, onUpstreamLost: @escaping () -> Void,
         onAlternatives: @escaping ([String]) -> Void = { _ in }
     ) {
         self.machine = machine
+        state = RelayStateMachine(hasUpstream: hasUpstream)
         self.worker = worker
         self.metrics = metrics
         self.onOpaque = onOpaque
@@ -98,7 +99,24 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
         if let alternatives = output.alternatives { onAlternatives(alternatives) }
+        if let request = output.spool { spool(request) }
         if output.endsSession { closeBoth() }
+    }
+
+    // MARK: The spool
+
+    private func spool(_ request: SpoolRequest) {
+        guard let loop = contexts.client?.eventLoop else { return }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        request.perform { outcome in loop.execute { bound.value.spooled(outcome) } }
+    }
+
+    private func spooled(_ outcome: SpoolOutcome) {
+        write(machine.spooled(outcome, at: SystemClock.now()))
+        contexts.upstream?.flush()
+        contexts.client?.flush()
+        worker.lane.flush()
+        followHold()
     }
 
     // MARK: Holding back
@@ -106,6 +124,7 @@ final class Relay<Machine: SessionMachine> {
     /// About ten times a second.
     func tick(at now: Instant) {
         machine.tick(at: now)
+        if machine.isOver { closeBoth() }
     }
 
     /// The machine may have begun, or ended, to hold back what the client sends.

@@ -25,6 +25,11 @@ struct RelayStateMachine {
     private var upstream = Flow.open
     private var isDraining = false
 
+    /// - Parameter hasUpstream: false for a client that is served without one.
+    init(hasUpstream: Bool = true) {
+        if !hasUpstream { upstream = .closed }
+    }
+
     enum FinishAction: Equatable {
         /// Tell the other side that nothing more will come.
         case finishOther

@@ -19,7 +19,7 @@ final class EventLogService: Service {
     }
 
     /// The directory may be missing at the first start, and all of its parents with it.
-    private static func makeDirectory(_ path: String) throws(LogError) {
+    static func makeDirectory(_ path: String) throws(LogError) {
         var prefix = path.hasPrefix("/") ? "" : "."
         for part in path.split(separator: "/") {
             prefix += "/" + part

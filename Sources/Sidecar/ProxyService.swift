@@ -111,8 +111,13 @@ final class ProxyService: Service {
     private func startOutbound(
         _ redis: Listener<RedisSession>, _ listener: ListenerConfiguration, _ profile: ListenerProfile
     ) async throws {
-        guard let groups = shared.consumerGroups else { return }
         let credentials = try listener.credentials.read()
+        if let spool = shared.spool, profile.spools {
+            try await redis.startOutbound(
+                { RedisSpoolForwarder(lane: $0, listener: profile, spool: spool, credentials: credentials) },
+                perform: { spool.perform($0, answer: $1) })
+        }
+        guard let groups = shared.consumerGroups else { return }
         try await redis.startOutbound(
             { RedisDeadLetters(lane: $0, listener: profile, groups: groups, credentials: credentials) },
             perform: { _, _ in })
@@ -127,7 +132,9 @@ final class ProxyService: Service {
             deliver: listener.context.deliver, frameBytesMax: configuration.limits.frameBytes,
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options,
-            deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number))
+            deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number),
+            spools: configuration.resilience.onOpen == .spool && listener.busProtocol == .redis
+                && listener.upstream != .embedded)
     }
 
     /// What lanes have to know: the listeners in their order, and last the event log's own faces.

@@ -52,6 +52,11 @@ public enum Topology {
             audit: wantsSpans ? auditSpans(configuration, catalog, traces ?? exporter.queue) : nil)
         board?.register(in: registry)
         board?.store?.register(in: registry)
+        var spool: SpoolService?
+        if let limits = configuration.resilience.spool {
+            spool = try await SpoolService(configuration: configuration, limits: limits, logger: logger)
+            spool?.spool.register(in: registry, clock: { SystemClock.unixNanoseconds() })
+        }
         let shared = Lane.SharedState(
             destinations: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
             names: names, groups: NameTable(capacity: configuration.limits.destinations + NameTable.reserved),
@@ -66,7 +71,7 @@ public enum Topology {
             guards: board?.table,
             consumerGroups: configuration.resilience.deadLetters.map {
                 ConsumerGroups(policy: $0, capacity: configuration.limits.destinations)
-            })
+            }, spool: spool?.spool)
         accounts.register(in: registry, queue: exporter.queue, shared: shared)
         ProcessStatistics().register(in: registry)
 
@@ -87,6 +92,7 @@ public enum Topology {
             })
         var services: [any Service] = [exporter]
         if let log { services.append(log) }
+        if let spool { services.append(spool) }
         let admin = AdminSources(
             traces: traces, tap: shared.tap,
             text: TapText(

@@ -1,32 +1,6 @@
 import Telemetry
 import Wire
 
-/// The id of a stream entry.
-struct StreamEntryID: Hashable, Sendable, CustomStringConvertible {
-    var milliseconds: UInt64
-    var sequence: UInt64
-
-    init(milliseconds: UInt64, sequence: UInt64) {
-        self.milliseconds = milliseconds
-        self.sequence = sequence
-    }
-
-    init?(_ text: [UInt8]) {
-        guard let (milliseconds, sequence) = RESPText.entryID(text.span, in: 0..<text.count) else { return nil }
-        self.init(milliseconds: milliseconds, sequence: sequence)
-    }
-
-    var description: String { "\(milliseconds)-\(sequence)" }
-
-    var bytes: [UInt8] { Array(description.utf8) }
-
-    /// The next id; nil behind the highest.
-    var next: StreamEntryID? {
-        if sequence < .max { return StreamEntryID(milliseconds: milliseconds, sequence: sequence + 1) }
-        return milliseconds < .max ? StreamEntryID(milliseconds: milliseconds + 1, sequence: 0) : nil
-    }
-}
-
 /// A pending message that may be dead, and the form in which it is kept if it is.
 struct DeadLetterSuspect {
     let group: ConsumerGroup

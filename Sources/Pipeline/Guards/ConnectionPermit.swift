@@ -61,10 +61,10 @@ extension Lane {
             deadline: deadline, now: now, using: &identifiers)
         switch decision {
         case .retry(let delay):
-            countRetry(listener, "retried")
+            countRetry(listener, "connect", "retried")
             return delay
         case .refuse(let reason):
-            countRetry(listener, reason.rawValue)
+            countRetry(listener, "connect", reason.rawValue)
             return nil
         }
     }
@@ -78,8 +78,8 @@ extension Lane {
     /// Of the connections that clients open.
     private static let connectRetryShare = 0.2
 
-    private func countRetry(_ listener: ListenerProfile, _ outcome: String) {
-        metrics.counter(MetricCatalog.retries, [listener.name, "connect", outcome]).add(1)
+    func countRetry(_ listener: ListenerProfile, _ operation: String, _ outcome: String) {
+        metrics.counter(MetricCatalog.retries, [listener.name, operation, outcome]).add(1)
     }
 
     /// Tells the guard how a connection came out. Every permit ends here, once.

@@ -21,10 +21,13 @@ public final class GuardCell: Sendable {
     /// Those that are, while there is a limit.
     private let placesTaken = Atomic<Int>(0)
     private let waiting = Atomic<Int>(0)
+    private let retryShareBits = Atomic<UInt64>(GuardCell.usualRetryShare.bitPattern)
     private let turnedAway = Atomic<UInt64>(0)
     private let tallies = Mutex<[GuardTally]>([])
     private let lastTotals = Mutex<[GuardTotals]>([])
 
+    /// Of its calls, retries may add so many while nothing is known.
+    static let usualRetryShare = 0.2
     /// ln of one millisecond, for as long as nothing is known.
     private static let unknownLogLatency = -6.907_755
 
@@ -122,6 +125,12 @@ public final class GuardCell: Sendable {
         probes.store(0, ordering: .relaxed)
         admissionWord.store(AdmissionWord.encode(admission), ordering: .relaxed)
     }
+
+    /// The share of its calls that retries may add from now on.
+    public func publish(retryShare: Double) { retryShareBits.store(retryShare.bitPattern, ordering: .relaxed) }
+
+    /// The share of its calls that retries may add.
+    var retryShare: Double { Double(bitPattern: retryShareBits.load(ordering: .relaxed)) }
 
     /// What is usual, as mean and variance of the logarithm of latency in seconds.
     public func publishUsual(logLatencyMean mean: Double, variance: Double) {

@@ -59,7 +59,12 @@ struct RedisExchange {
 
     /// Returns what is to be written.
     mutating func ask(_ words: [[UInt8]], database: Int, until deadline: UInt64) -> [UInt8] {
-        command = Self.encode(words)
+        ask(Self.encode(words), database: database, until: deadline)
+    }
+
+    /// The same for a command that is put together already.
+    mutating func ask(_ command: [UInt8], database: Int, until deadline: UInt64) -> [UInt8] {
+        self.command = command
         wantedDatabase = database
         self.deadline = deadline
         return next()

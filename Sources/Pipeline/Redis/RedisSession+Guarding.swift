@@ -35,6 +35,16 @@ extension RedisSession {
         var connection: Connection?
         /// The client has gone: nothing waits any more.
         var isBypassed = false
+        /// What was refused last was so because a breaker is open.
+        var isRefusedByBreaker = false
+        /// The publish at hand is on its way to the disk.
+        var spooling: Spooling?
+        /// What the IO shell is to hand to the disk.
+        var spoolRequest: SpoolRequest?
+        /// Why there is no upstream behind this session; nil when there is one.
+        var absence: String?
+        /// The connection ends behind our answers.
+        var isLeaving = false
     }
 
     /// An upstream connection of which the guard has not heard yet.
@@ -54,7 +64,7 @@ extension RedisSession {
     }
 
     /// Places become free on other event loops too, which do not tell; so a waiting command looks again and again.
-    private static let lookNanoseconds: UInt64 = 2_000_000
+    static let lookNanoseconds: UInt64 = 2_000_000
 
     private static let executionAborted = RESPWriter.error(
         "EXECABORT Transaction discarded because of previous errors.")
@@ -64,6 +74,10 @@ extension RedisSession {
 
     /// Asks the guards about the command at hand, once. If it is refused, this is noted and acted upon at its end.
     mutating func mayPass(_ route: RouteID?, canWait: Bool = true, at now: Instant) -> Bool {
+        guard guarding.absence == nil else {
+            refuseAlone()
+            return false
+        }
         guard lane.isGuarding, !RedisCommandTable.shared.commands[Int(currentCommand)].isControl else { return true }
         switch lane.admit(route, listener, at: now) {
         case .passes(let ticket):
@@ -80,8 +94,17 @@ extension RedisSession {
 
     private mutating func refuse(_ refusal: GuardRefusal) {
         endWait()
+        guarding.isRefusedByBreaker = refusal.crowd == nil
         guarding.refusal = RESPWriter.error("TACHO \(refusal.text)")
         if guarding.isQueueing { guarding.isSpoilt = true }
+    }
+
+    /// Nothing passes where there is no upstream.
+    mutating func refuseAlone() {
+        endWait()
+        guarding.isRefusedByBreaker = true
+        guarding.refusal = RESPWriter.error("ERR tacho: \(guarding.absence ?? "")")
+        guarding.isLeaving = true
     }
 
     /// Gives a command that may pass its place among those under way, or lets it wait, or refuses it.
@@ -153,6 +176,7 @@ extension RedisSession {
     /// The frame of a command has ended at `position`: takes it out if it was refused.
     mutating func endRequest(at position: Int, at now: Instant) {
         let start = requests.frameStart
+        if guarding.absence != nil, guarding.refusal == nil { guarding.refusal = [] }
         if let refusal = guarding.refusal {
             guarding.refusal = nil
             splices.replace(at: start, removing: position - start) { _ in }

@@ -43,6 +43,7 @@ extension RedisSession {
         guard requests.note(token) else { return passRequest(bytes, at: now) }
         guard requests.disposition == .undecided, requests.tokens.count == 2 else { return }
         currentCommand = RedisCommandTable.shared.number(bytes, requests.value(token))
+        guard guarding.absence == nil else { return requests.disposition = .keep }
         let needsArguments = RedisCommandTable.shared.commands[Int(currentCommand)].kind.needsArguments
         guard !needsArguments else { return requests.disposition = .keep }
         guarding.isAborting = abortsTransaction
@@ -100,6 +101,7 @@ extension RedisSession {
 
     /// An inline command whose arguments need no look.
     private mutating func passPlain(at now: Instant) {
+        guard guarding.absence == nil else { return refuseAlone() }
         guarding.isAborting = abortsTransaction
         if guarding.isAborting { return expectReply(to: currentCommand, as: .aborted, at: now) }
         if mayPass(nil, at: now) { expectReply(to: currentCommand, at: now) }
@@ -110,6 +112,9 @@ extension RedisSession {
         _ tokens: [RESPToken], _ bytes: Span<UInt8>, _ base: Int, inline: Bool, at now: Instant
     ) {
         let arguments = RedisArguments(tokens: tokens, base: base)
+        if let reason = guarding.absence {
+            return answerAlone(reason, arguments, bytes, inline: inline, at: now)
+        }
         switch RedisCommandTable.shared.commands[Int(currentCommand)].kind {
         case .publishEntry:
             publishEntry(arguments, bytes, inline: inline, at: now)
@@ -150,13 +155,54 @@ extension RedisSession {
         }
     }
 
-    private mutating func publishEntry(
+    mutating func publishEntry(
         _ arguments: RedisArguments, _ bytes: Span<UInt8>, inline: Bool, at now: Instant
     ) {
-        guard arguments.count > 1 else { return expectReply(to: currentCommand, at: now) }
+        if let spooling = guarding.spooling { return continueSpooling(spooling, at: now) }
+        guard arguments.count > 1, guarding.absence == nil || arguments.count > 2 else {
+            return guarding.absence == nil ? expectReply(to: currentCommand, at: now) : refuseAlone()
+        }
         let destination = destination(bytes, arguments.range(1))
-        guard mayPass(lane.route(listener, operationName, .send, destination), at: now) else { return }
+        let isBehind = queuesBehindSpooled(arguments, bytes)
+        if isBehind || !mayPass(lane.route(listener, operationName, .send, destination), at: now) {
+            return detain(arguments, bytes, destination, inline: inline, isBehind: isBehind, at: now)
+        }
         let entry = RedisEntryCommand(arguments, bytes, lane.shared.correlationFields)
+        let publication = publication(entry, destination, bytes, inline: inline)
+        let (open, injection, obstacle) = lane.publishing(
+            publication, operation: operationName, listener: listener, causality: causality, at: now,
+            mentions: { entry?.mention(of: $0, arguments, bytes) ?? .nothing })
+        if let obstacle { counters.notInjected[obstacle]?.add(1) }
+        if injection != .none { inject(injection, into: arguments) }
+        expectReply(to: currentCommand, .send(open), at: now)
+    }
+
+    /// A publish does not go on: because a guard says no, or because others of its stream wait on disk. It is stored, or
+    /// refused, which a span tells; or it waits for a place, and nothing is decided yet.
+    private mutating func detain(
+        _ arguments: RedisArguments, _ bytes: Span<UInt8>, _ destination: Destination, inline: Bool, isBehind: Bool,
+        at now: Instant
+    ) {
+        guard isBehind || guarding.refusal != nil else { return }
+        let entry = RedisEntryCommand(arguments, bytes, lane.shared.correlationFields)
+        var publication = publication(entry, destination, bytes, inline: inline)
+        if isBehind || guarding.isRefusedByBreaker, spool(arguments, bytes, entry, publication, at: now) { return }
+        if isBehind {
+            guarding.refusal = RESPWriter.error("TACHO messages of this stream are still spooled, try again soon")
+            if guarding.isQueueing { guarding.isSpoilt = true }
+        }
+        publication.obstacle = .configured
+        let (open, _, _) = lane.publishing(
+            publication, operation: operationName, listener: listener, causality: causality, at: now,
+            mentions: { _ in .nothing })
+        let error: StaticString =
+            isBehind ? "spool_order" : guarding.isRefusedByBreaker ? "breaker_open" : "bulkhead_full"
+        lane.refused(open, lane.name("\(error)"), client: client, at: now)
+    }
+
+    private func publication(
+        _ entry: RedisEntryCommand?, _ destination: Destination, _ bytes: Span<UInt8>, inline: Bool
+    ) -> Publication {
         var publication = Publication(
             destination: destination, bodySize: entry?.bodySize ?? -1,
             obstacle: inline ? .inline : nil)
@@ -171,12 +217,7 @@ extension RedisSession {
         } else {
             publication.obstacle = .malformed
         }
-        let (open, injection, obstacle) = lane.publishing(
-            publication, operation: operationName, listener: listener, causality: causality, at: now,
-            mentions: { entry?.mention(of: $0, arguments, bytes) ?? .nothing })
-        if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        if injection != .none { inject(injection, into: arguments) }
-        expectReply(to: currentCommand, .send(open), at: now)
+        return publication
     }
 
     private mutating func publishMessage(_ arguments: RedisArguments, _ bytes: Span<UInt8>, at now: Instant) {
@@ -221,7 +262,7 @@ extension RedisSession {
         expectReply(to: currentCommand, at: now)
     }
 
-    private mutating func noteClientName(_ arguments: RedisArguments, _ bytes: Span<UInt8>, after word: StaticString) {
+    mutating func noteClientName(_ arguments: RedisArguments, _ bytes: Span<UInt8>, after word: StaticString) {
         // From 1: a user name or a password of HELLO AUTH may be any word, and is skipped with its command word.
         var position = 1
         while position + 1 < arguments.count {
@@ -240,8 +281,13 @@ extension RedisSession {
     /// A stream by the name and the database, a channel by the name alone: channels belong to no database.
     func destination(_ bytes: Span<UInt8>, _ range: Range<Int>, in database: Int? = nil) -> Destination {
         var destination = lane.destination(bytes, range)
-        destination.hash ^= UInt64(bitPattern: Int64(database ?? self.database)) &* 0xd6e8_feb8_6659_fd93
+        destination.hash ^= Self.mark(ofDatabase: database ?? self.database)
         return destination
+    }
+
+    /// What tells streams of the same name in different databases apart.
+    static func mark(ofDatabase database: Int) -> UInt64 {
+        UInt64(bitPattern: Int64(database)) &* 0xd6e8_feb8_6659_fd93
     }
 
     var operationName: NameID { counters.operationNames[Int(currentCommand)] }

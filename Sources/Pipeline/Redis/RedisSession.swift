@@ -118,7 +118,10 @@ public struct RedisSession: SessionMachine {
         }
         if let position = guarding.hold?.position, opaque == nil {
             requests.hold(buffer, endedAt: position)
-            return SessionOutput(toUpstream: release(buffer, requests.frameStart), toClient: takeAnswers())
+            var output = SessionOutput(toUpstream: release(buffer, requests.frameStart), toClient: takeAnswers())
+            output.spool = guarding.spoolRequest
+            guarding.spoolRequest = nil
+            return output
         }
         if opaque == nil, requests.outgrows(buffer, listener.frameBytesMax) {
             counters.uneditedTooLarge.add(1)
@@ -126,8 +129,10 @@ public struct RedisSession: SessionMachine {
         }
         if guarding.ends { return endSession() }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        return SessionOutput(
+        var output = SessionOutput(
             toUpstream: release(buffer, split.passing), toClient: takeAnswers(), becameOpaque: opaque)
+        output.endsSession = guarding.isLeaving || (guarding.absence != nil && opaque != nil)
+        return output
     }
 
     /// Replies and pushes on their way to the client.
@@ -171,6 +176,7 @@ public struct RedisSession: SessionMachine {
         }
         output.becameOpaque = output.becameOpaque ?? resumed.becameOpaque
         output.endsSession = output.endsSession || resumed.endsSession
+        output.spool = resumed.spool
     }
 
     /// What was kept of an unfinished command.
@@ -231,6 +237,7 @@ public struct RedisSession: SessionMachine {
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
         forget(pending.takeTickets() + transaction.map(\.entry.ticket))
         endWait()
+        abandonSpooling(at: now)
         forget(CollectionOfOne(guarding.ticket))
         guarding.ticket = .none
         let operations = pending.removeAll() + transaction.compactMap(\.operation)

@@ -134,6 +134,11 @@ extension Lane {
         }
     }
 
+    /// Whether calls and connections to the upstream are let through without reserve.
+    func upstreamIsOpen(_ listener: ListenerProfile) -> Bool {
+        !isGuarding || upstreamGuards[Int(listener.number)].cell.word == AdmissionWord.all
+    }
+
     /// The guard of a route, for those who wait for a place with it.
     func cell(of route: RouteID) -> GuardCell? { routes.routes[route.index].guarding?.cell }
 

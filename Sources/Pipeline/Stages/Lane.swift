@@ -43,6 +43,8 @@ public final class Lane {
         public var guards: GuardTable?
         /// Groups whose dead letters are moved; nil when none are.
         public var consumerGroups: ConsumerGroups?
+        /// Publishes that wait on disk to be sent on; nil where they are refused.
+        public var spool: Spool?
 
         /// All parts are given; only the relation has a usual value.
         public init(
@@ -51,7 +53,8 @@ public final class Lane {
             consumerRelation: ConsumerRelation = .parent, busSpans: Bool = false,
             causality: CausalityMode = .inferred, correlationFields: CorrelationFields = .standard,
             sampling: SamplingController? = nil, provisional: ProvisionalRing? = nil,
-            tap: MessageTap? = nil, guards: GuardTable? = nil, consumerGroups: ConsumerGroups? = nil
+            tap: MessageTap? = nil, guards: GuardTable? = nil, consumerGroups: ConsumerGroups? = nil,
+            spool: Spool? = nil
         ) {
             self.destinations = destinations
             self.names = names
@@ -69,6 +72,7 @@ public final class Lane {
             self.tap = tap ?? MessageTap(catalog: catalog)
             self.guards = guards
             self.consumerGroups = consumerGroups
+            self.spool = spool
         }
     }
 

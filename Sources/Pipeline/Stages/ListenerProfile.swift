@@ -28,13 +28,15 @@ public struct ListenerProfile: Sendable {
     public var deliveryScope: UInt32
     /// Whether calls to the upstream are guarded. Those that are not stand last in the list of listeners.
     public var isGuarded: Bool
+    /// Publishes that may not pass are stored and sent on later.
+    public var spools: Bool
 
     /// The rules and limits have usual values; a listener has its deliveries for itself unless a scope is given.
     public init(
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
         pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(),
-        deliveryScope: UInt32? = nil, isGuarded: Bool = true
+        deliveryScope: UInt32? = nil, isGuarded: Bool = true, spools: Bool = false
     ) {
         self.number = number
         self.name = name
@@ -49,6 +51,7 @@ public struct ListenerProfile: Sendable {
         self.nats = nats
         self.deliveryScope = deliveryScope ?? number
         self.isGuarded = isGuarded
+        self.spools = spools
     }
 }
 

@@ -30,6 +30,14 @@ public protocol SessionMachine: SendableMetatype {
     var resumesAt: UInt64? { mutating get }
     /// The moment has come, or something that the machine waits for has happened.
     mutating func resume(at now: Instant) -> SessionOutput
+    /// What the disk says to the `spool` of an earlier output.
+    mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput
+    /// A session for a client that gets no upstream, which stores what it can; nil where nothing is stored.
+    static func detached(
+        lane: Lane, listener: ListenerProfile, counters: Counters, peer: ClientPeer, reason: String
+    ) -> Self?
+    /// The client had better come again. Looked at about once a second.
+    var isOver: Bool { get }
     /// Nothing is under way that a polite shutdown should wait for.
     var isIdle: Bool { get }
     /// What a client is told, in its own protocol, when there is no upstream. `reason` is for people.
@@ -51,6 +59,14 @@ extension SessionMachine {
     public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool { false }
     /// One answer, to whatever comes first.
     public static func refusing(_ reason: String) -> any RefusalMachine { SingleRefusal(answer: refusal(reason)) }
+    /// Stores nothing.
+    public mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput { .nothing }
+    /// Nothing is stored.
+    public static func detached(
+        lane: Lane, listener: ListenerProfile, counters: Counters, peer: ClientPeer, reason: String
+    ) -> Self? { nil }
+    /// Lasts as long as its connections.
+    public var isOver: Bool { false }
     /// Never holds anything back.
     public var resumesAt: UInt64? { nil }
     /// Holds nothing back, so there is nothing to go on with.
@@ -76,6 +92,8 @@ public struct SessionOutput: Sendable {
     public var startTLS: TLSSides = []
     /// Other addresses of the same upstream, `HOST:PORT` each, as it has just named them; nil = it said nothing of them.
     public var alternatives: [String]?
+    /// To be handed to the disk; what it says is for `spooled`.
+    public var spool: SpoolRequest?
     /// Going on would show the client replies in a wrong order: both connections are closed once the bytes are out.
     public var endsSession = false
 

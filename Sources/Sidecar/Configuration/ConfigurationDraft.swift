@@ -97,6 +97,7 @@ struct ConfigurationDraft {
                 path: "resilience.bulkhead.min")
         }
         checkDeadLetters()
+        checkSpool()
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()
         return ResolvedConfiguration(
@@ -112,6 +113,23 @@ struct ConfigurationDraft {
         report(
             "needs a listener with protocol redis; in JetStream set max_deliver on the consumer instead",
             at: origins["resilience.dead_letters.deliveries"], path: "resilience.dead_letters.deliveries")
+    }
+
+    /// Spooling needs something that opens, and somewhere to send to.
+    private mutating func checkSpool() {
+        guard configuration.resilience.onOpen == .spool, !listeners.isEmpty else { return }
+        let (path, origin) = ("resilience.on_open", origins["resilience.on_open"])
+        if configuration.resilience.breaker == .off || configuration.resilience.breaker == .shadow {
+            report(
+                "spool needs breakers that act; set resilience.breaker to auto or fixed", at: origin, path: path)
+        }
+        let spooling = configuration.listeners.filter { $0.busProtocol == .redis && $0.upstream != .embedded }
+        if spooling.isEmpty {
+            report("spool needs a listener with protocol redis and a server as its upstream", at: origin, path: path)
+        }
+        for listener in configuration.listeners where !spooling.contains(listener) {
+            notices.append("listener \(listener.name) spools nothing: that is for redis in front of a server")
+        }
     }
 
     /// Listening beyond this machine is allowed to who writes it, and said aloud.

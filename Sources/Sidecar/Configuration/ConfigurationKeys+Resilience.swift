@@ -2,7 +2,7 @@ import Resilience
 
 /// The keys of what protects bus and application from each other.
 extension ConfigurationKeys {
-    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + deadLetters + bounds
+    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + spool + deadLetters + bounds
 
     private static let switches: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
@@ -10,8 +10,9 @@ extension ConfigurationKeys {
             "what circuit breakers do: nothing, work with fixed values, only count what they would refuse, or act on "
                 + "what they learn"),
         ConfigurationKey(
-            "resilience.on_open", \.resilience.onOpen, .word(later: ["spool", "secondary", "dead_letter"]),
-            "what a client gets while a breaker is open: an error at once"),
+            "resilience.on_open", \.resilience.onOpen, .word(later: ["secondary", "dead_letter"]),
+            "what happens while a breaker is open, or the upstream away: calls get an error at once, or publishes to a "
+                + "Redis are stored below `data` and sent on later"),
         ConfigurationKey(
             "resilience.call_timeout_milliseconds", \.resilience.callTimeoutMilliseconds, .number(10...3_600_000),
             "milliseconds after which a reply that has not come counts as a timeout; it is still passed on"),
@@ -40,6 +41,18 @@ extension ConfigurationKeys {
         ConfigurationKey(
             "resilience.bulkhead.connection", \.resilience.bulkheadConnection, .number(0...1_000_000),
             "commands of one connection that may wait for their reply when another guarded one begins; 0 sets no limit"),
+    ]
+
+    private static let spool: [ConfigurationKey<SidecarConfiguration>] = [
+        ConfigurationKey(
+            "resilience.spool.messages", \.resilience.spoolMessages, .number(1...100_000_000),
+            "messages that may be stored with `on_open: spool`; more are refused"),
+        ConfigurationKey(
+            "resilience.spool.bytes", \.resilience.spoolBytes, .bytes(65_536...1_099_511_627_776),
+            "bytes of messages that may be stored; more are refused"),
+        ConfigurationKey(
+            "resilience.spool.wait_milliseconds", \.resilience.spoolWaitMilliseconds, .number(1...60_000),
+            "milliseconds that a client waits for the disk of the spool before it gets an error"),
     ]
 
     private static let deadLetters: [ConfigurationKey<SidecarConfiguration>] = [

@@ -19,6 +19,8 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public enum OnOpen: String, Sendable, CaseIterable {
         /// The client gets an error at once.
         case fail
+        /// What a client publishes to Redis is stored and sent on later; everything else fails.
+        case spool
     }
 
     /// Default auto.
@@ -44,6 +46,12 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var bulkheadWaitMilliseconds = 50
     /// Commands of one connection that may wait for their reply when another begins. Default 0: any number.
     public var bulkheadConnection = 0
+    /// Messages in the spool. Default 100,000.
+    public var spoolMessages = 100_000
+    /// Bytes of messages in the spool. Default 256 MiB.
+    public var spoolBytes = 268_435_456
+    /// Milliseconds that a client waits for the disk of the spool. Default 2,000.
+    public var spoolWaitMilliseconds = 2_000
     /// Deliveries without effect after which a message is moved to the dead letters. Default 0: none is moved.
     public var deadLetterDeliveries = 0
     /// Milliseconds after which a delivery that was not acknowledged has had no effect. Default 30,000.
@@ -92,6 +100,13 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         return BulkheadPolicy(
             waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
             perConnectionMax: bulkheadConnection)
+    }
+
+    /// How much may be spooled; nil where nothing is.
+    var spool: SpoolLimits? {
+        guard onOpen == .spool else { return nil }
+        return SpoolLimits(
+            messages: spoolMessages, bytes: spoolBytes, waitNanoseconds: UInt64(spoolWaitMilliseconds) * 1_000_000)
     }
 
     /// When messages are dead, and where they go; nil when none are moved.

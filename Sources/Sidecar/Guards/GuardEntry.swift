@@ -74,6 +74,7 @@ struct GuardEntry {
     private func publish() {
         cell.publish(
             keyGuard.admission, slowCallNanoseconds: keyGuard.slowCallNanoseconds, limit: keyGuard.bulkheadLimit)
+        cell.publish(retryShare: keyGuard.retryShare)
         let baseline = keyGuard.learning.baseline
         if let mean = baseline.logLatencyMean {
             cell.publishUsual(logLatencyMean: mean, variance: baseline.logLatencyVariance)

@@ -175,6 +175,30 @@ public enum MetricCatalog {
         "tacho_bulkhead_rejected_total", .counter, "Calls that found no place among those under way in time.",
         labels: guardLabels)
 
+    public static let spoolMessages = MetricFamily(
+        "tacho_spool_messages", .gauge, "Published messages that wait on disk to be sent on.", labels: [listener])
+
+    public static let spoolBytes = MetricFamily(
+        "tacho_spool_bytes", .gauge, "Bytes of the messages that wait on disk to be sent on.", unit: "bytes",
+        labels: [listener])
+
+    public static let spoolAge = MetricFamily(
+        "tacho_spool_age_seconds", .gauge, "For how long messages have been waiting on disk.", unit: "seconds",
+        labels: [listener])
+
+    public static let spoolStored = MetricFamily(
+        "tacho_spool_stored_total", .counter, "Publishes that were stored on disk instead of being refused.",
+        labels: [listener, destination])
+
+    public static let spoolRefused = MetricFamily(
+        "tacho_spool_refused_total", .counter, "Publishes that could not be stored, by why not.",
+        labels: [listener, reason])
+
+    public static let spoolForwarded = MetricFamily(
+        "tacho_spool_forwarded_total", .counter,
+        "Stored messages that were sent on: as promised, under a new id, found to be there already, or refused for good.",
+        labels: [listener, destination, "outcome"])
+
     public static let deadLetterRule = MetricFamily(
         "tacho_dead_letter_rule_total", .counter,
         "Messages that were delivered too often: moved to the stream of dead letters, taken back because a consumer "
@@ -266,8 +290,8 @@ public enum MetricCatalog {
         opaqueSessions,
         sockets, socketsClosed, socketEvents, projectionLag, projectionEvents, projectionRows,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, deadLetterRule, threshold, thresholdChanges,
-        anomalyScore,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, spoolMessages, spoolBytes, spoolAge, spoolStored,
+        spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges, anomalyScore,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes, guardRecords,

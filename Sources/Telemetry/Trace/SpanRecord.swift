@@ -223,6 +223,8 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case terminated
     /// It was delivered as often as the broker permits.
     case deadLettered
+    /// Stored on our own disk, to be sent on later.
+    case spooled
     /// The broker had the message already and has not stored it again.
     case duplicate
     /// The entry was deleted from the stream.
@@ -244,6 +246,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
         case .rejected: "rejected"
         case .terminated: "terminated"
         case .deadLettered: "dead_lettered"
+        case .spooled: "spooled"
         case .duplicate: "duplicate"
         case .deleted: "deleted"
         case .evicted: "evicted"

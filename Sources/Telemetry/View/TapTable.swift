@@ -52,7 +52,7 @@ public struct TapTable: Sendable {
         switch TapOutcome(rawValue: message.outcome) {
         case .ok: message.error == nil ? nil : .bad
         case .error, .disconnected: .bad
-        case .redelivered, .unsettled, .rejected, .terminated, .deadLettered, .duplicate, .deleted, .evicted,
+        case .redelivered, .unsettled, .rejected, .terminated, .deadLettered, .spooled, .duplicate, .deleted, .evicted,
             .unobserved, nil:
             .warning
         }

@@ -71,6 +71,7 @@ public enum TapOutcome: String, Sendable, CaseIterable {
     case rejected
     case terminated
     case deadLettered = "dead_lettered"
+    case spooled
     case duplicate
     case deleted
     case evicted
@@ -86,6 +87,7 @@ public enum TapOutcome: String, Sendable, CaseIterable {
         case .rejected: self = .rejected
         case .terminated: self = .terminated
         case .deadLettered: self = .deadLettered
+        case .spooled: self = .spooled
         case .duplicate: self = .duplicate
         case .deleted: self = .deleted
         case .evicted: self = .evicted

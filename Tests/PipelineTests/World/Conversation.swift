@@ -72,6 +72,14 @@ final class Conversation<Session: SessionMachine> {
         answers += Self.bytes(output.toClient)
     }
 
+    /// The disk has answered.
+    func spooled(_ outcome: SpoolOutcome) {
+        let output = session.spooled(outcome, at: world.now)
+        note(output)
+        delayed += Self.bytes(output.toUpstream)
+        answers += Self.bytes(output.toClient)
+    }
+
     var isHolding: Bool { session.resumesAt != nil }
 
     func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }

@@ -31,18 +31,21 @@ final class World {
         sampler: SamplerChoice = .parentBased(root: .alwaysOn), relation: ConsumerRelation = .parent,
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
         unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
-        tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil
+        tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil,
+        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
         shared = Lane.SharedState(
             destinations: NameTable(capacity: destinationsMax + NameTable.reserved), names: NameTable(capacity: 1_000),
             groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
-            sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards)
+            sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards,
+            consumerGroups: consumerGroups, spool: spool)
         profile = ListenerProfile(
             number: 0, name: system, service: "shop", system: system,
             broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
-            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats)
+            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
+            spools: spool != nil)
         lane = Lane(shared: shared, listeners: [profile], metrics: registry.makeShard(), seed: Self.seed)
     }
 

@@ -1,0 +1,266 @@
+import Synchronization
+public import Telemetry
+
+/// How much may be spooled, and how long a client waits for the disk.
+public struct SpoolLimits: Sendable, Equatable {
+    /// Messages in the process.
+    public var messages: Int
+    /// Bytes of their commands.
+    public var bytes: Int
+    /// After that a client gets an error.
+    public var waitNanoseconds: UInt64
+
+    /// All parts.
+    public init(messages: Int, bytes: Int, waitNanoseconds: UInt64) {
+        self.messages = messages
+        self.bytes = bytes
+        self.waitNanoseconds = waitNanoseconds
+    }
+}
+
+/// The messages that wait to be sent on, counted: what sessions ask before they let a message pass, and what the
+/// forwarders of the listeners work off.
+///
+/// A key queues from the moment at which a message is handed to the store until its last message has been sent on and let
+/// go of. Whatever is published meanwhile queues behind, so that order is kept.
+public final class Spool: Sendable {
+    struct Queue {
+        /// On their way to the disk.
+        var arriving = 0
+        var stored = 0
+        var bytes = 0
+        /// Since 1970; of the oldest, roughly: since the queue was last empty.
+        var sinceUnixNanoseconds: UInt64 = 0
+    }
+
+    private struct State {
+        var queues: [SpoolKey: Queue] = [:]
+        var messages = 0
+        var bytes = 0
+    }
+
+    /// The bounds.
+    public let limits: SpoolLimits
+    private let store: any SpoolStore
+    private let state = Mutex(State())
+    /// Messages of all queues; zero lets sessions pass without another look.
+    private let total = Atomic<Int>(0)
+    /// What the sequences of the ids of this process begin with.
+    let sequenceBase: UInt64
+
+    /// A spool that holds what an earlier process has left: keys with their messages and bytes.
+    ///
+    /// - Parameter random: any number; it keeps the ids of this process apart from those of others.
+    public init(
+        limits: SpoolLimits, store: any SpoolStore, left: [(key: SpoolKey, messages: Int, bytes: Int)], random: UInt64,
+        unixNanoseconds: UInt64
+    ) {
+        self.limits = limits
+        self.store = store
+        // Of 2^32 to 2^52: above all counts within a millisecond, and exact in languages that know only doubles.
+        sequenceBase = (1 << 32) + random % (1 << 52 - 1 << 32)
+        state.withLock { state in
+            for (key, messages, bytes) in left where messages > 0 {
+                state.queues[key] = Queue(stored: messages, bytes: bytes, sinceUnixNanoseconds: unixNanoseconds)
+                state.messages += messages
+                state.bytes += bytes
+            }
+            total.store(state.messages, ordering: .relaxed)
+        }
+    }
+
+    // MARK: Sessions
+
+    /// Nothing waits anywhere. To be asked before anything else: one load.
+    @inline(__always)
+    var isEmpty: Bool { total.load(ordering: .relaxed) == 0 }
+
+    /// Whether messages of this key wait, so that others have to queue behind them.
+    func isQueueing(_ key: SpoolKey) -> Bool { state.withLock { $0.queues[key] != nil } }
+
+    /// Takes room for one message; false when the spool is full.
+    func reserve(_ key: SpoolKey, bytes: Int, at now: Instant) -> Bool {
+        state.withLock { state in
+            guard state.messages < limits.messages, state.bytes + bytes <= limits.bytes else { return false }
+            var queue = state.queues[key] ?? Queue(sinceUnixNanoseconds: now.unixNanoseconds)
+            queue.arriving += 1
+            queue.bytes += bytes
+            state.queues[key] = queue
+            state.messages += 1
+            state.bytes += bytes
+            total.store(state.messages, ordering: .relaxed)
+            return true
+        }
+    }
+
+    /// Hands a message for which there is room to the store. `completion` is called once, on any thread, unless the
+    /// request was abandoned; then the message is taken out again.
+    func submit(_ request: SpoolRequest, completion: @escaping @Sendable (SpoolOutcome) -> Void) {
+        store.append(request.message, to: request.key) { [self] result in
+            switch result {
+            case .success(let id):
+                guard request.ticket.settle() else {
+                    store.remove(request.key, only: id)
+                    return arrived(request, isStored: false)
+                }
+                arrived(request, isStored: true)
+                completion(.stored(id))
+            case .failure(let failure):
+                arrived(request, isStored: false)
+                if request.ticket.settle() { completion(.failed(failure.reason)) }
+            }
+        }
+    }
+
+    private func arrived(_ request: SpoolRequest, isStored: Bool) {
+        state.withLock { state in
+            state.queues[request.key]?.arriving -= 1
+            if isStored {
+                state.queues[request.key]?.stored += 1
+            } else {
+                letGo(request.key, messages: 0, bytes: request.message.byteCount, &state, total: 1)
+            }
+        }
+    }
+
+    // MARK: Forwarders
+
+    /// The keys of a listener that have messages on disk, in a fixed order.
+    func keys(of listener: String) -> [SpoolKey] {
+        state.withLock { state in
+            state.queues.filter { $0.key.listener == listener && $0.value.stored > 0 }.map(\.key)
+        }.sorted { left, right in
+            left.database != right.database
+                ? left.database < right.database : left.stream.lexicographicallyPrecedes(right.stream)
+        }
+    }
+
+    /// Whether anything of a listener waits.
+    func isEmpty(_ listener: String) -> Bool {
+        isEmpty || state.withLock { state in !state.queues.keys.contains { $0.listener == listener } }
+    }
+
+    /// Carries out what a forwarder asks for.
+    public func perform(_ task: SpoolTask, answer: @escaping @Sendable (SpoolTask.Answer) -> Void) {
+        switch task {
+        case .load(let key, let most):
+            store.load(key, most: most) { answer($0.answer { .loaded($0) }) }
+        case .renumber(let key, let id, let newID):
+            store.renumber(key, id, as: newID) { answer($0.answer { .done }) }
+        case .remove(let key, let through, let messages, let bytes):
+            store.remove(key, through: through) { [self] result in
+                if case .success = result { gone(key, messages, bytes) }
+                answer(result.answer { .done })
+            }
+        case .setAside(let key, let message, let reason):
+            store.setAside(key, message, reason: reason) { [self] result in
+                if case .success = result { gone(key, 1, message.byteCount) }
+                answer(result.answer { .done })
+            }
+        }
+    }
+
+    private func gone(_ key: SpoolKey, _ messages: Int, _ bytes: Int) {
+        state.withLock { letGo(key, messages: messages, bytes: bytes, &$0, total: messages) }
+    }
+
+    private func letGo(_ key: SpoolKey, messages: Int, bytes: Int, _ state: inout State, total count: Int) {
+        state.messages -= count
+        state.bytes -= bytes
+        total.store(state.messages, ordering: .relaxed)
+        guard var queue = state.queues[key] else { return }
+        queue.stored -= messages
+        queue.bytes -= bytes
+        state.queues[key] = queue.stored + queue.arriving > 0 ? queue : nil
+    }
+
+    // MARK: People
+
+    /// Adds what waits to each scrape.
+    public func register(in registry: MetricsRegistry, clock: @escaping @Sendable () -> UInt64) {
+        registry.onScrape { [self] samples in
+            let now = clock()
+            var byListener: [String: Queue] = [:]
+            for (key, queue) in state.withLock({ $0.queues }) {
+                var sum = byListener[key.listener] ?? Queue(sinceUnixNanoseconds: queue.sinceUnixNanoseconds)
+                sum.stored += queue.stored + queue.arriving
+                sum.bytes += queue.bytes
+                sum.sinceUnixNanoseconds = min(sum.sinceUnixNanoseconds, queue.sinceUnixNanoseconds)
+                byListener[key.listener] = sum
+            }
+            for (listener, queue) in byListener {
+                samples.set(MetricCatalog.spoolMessages, [listener], value: UInt64(clamping: queue.stored))
+                samples.set(MetricCatalog.spoolBytes, [listener], value: UInt64(clamping: queue.bytes))
+                let age = now > queue.sinceUnixNanoseconds ? now - queue.sinceUnixNanoseconds : 0
+                samples.set(MetricCatalog.spoolAge, [listener], value: Double(age) / 1e9)
+            }
+        }
+    }
+}
+
+extension Result where Failure == SpoolFailure {
+    fileprivate func answer(_ make: (Success) -> SpoolTask.Answer) -> SpoolTask.Answer {
+        switch self {
+        case .success(let value): make(value)
+        case .failure(let failure): .failed(failure.reason)
+        }
+    }
+}
+
+/// What a forwarder asks of the spool.
+public enum SpoolTask: Sendable {
+    case load(SpoolKey, most: Int)
+    case renumber(SpoolKey, StreamEntryID, as: StreamEntryID)
+    case remove(SpoolKey, through: StreamEntryID, messages: Int, bytes: Int)
+    case setAside(SpoolKey, SpooledMessage, reason: String)
+
+    /// What it came to.
+    public enum Answer: Sendable {
+        case loaded([SpooledMessage])
+        case done
+        case failed(String)
+    }
+}
+
+/// A message that a session wants to have stored, and for which there is room.
+public struct SpoolRequest: Sendable {
+    let key: SpoolKey
+    let message: SpooledMessage
+    let ticket: SpoolTicket
+    private let spool: Spool
+
+    init(_ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool) {
+        self.key = key
+        self.message = message
+        self.spool = spool
+        ticket = SpoolTicket()
+    }
+
+    /// Hands it to the store. `completion` is called at most once, on any thread.
+    public func perform(completion: @escaping @Sendable (SpoolOutcome) -> Void) {
+        spool.submit(self, completion: completion)
+    }
+}
+
+/// What came of it.
+public enum SpoolOutcome: Sendable, Equatable {
+    /// On disk, under this id.
+    case stored(StreamEntryID)
+    case failed(String)
+}
+
+/// Whether a client still waits for the disk. Either it gets what the disk says, or it has been told that it is too late;
+/// never both.
+final class SpoolTicket: Sendable {
+    private let isDecided = Atomic(false)
+
+    /// The store has answered. False: nobody waits any more.
+    func settle() -> Bool { decide() }
+
+    /// The client waits no longer. False: the answer is on its way.
+    func abandon() -> Bool { decide() }
+
+    private func decide() -> Bool {
+        isDecided.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged
+    }
+}

@@ -1,0 +1,153 @@
+import NIOCore
+import Pipeline
+import Testing
+
+/// The forwarder as a transcript: what it writes, what it is answered, and what is left on disk.
+@Suite("Sending spooled messages on") struct ForwarderTests {
+    /// A forwarder with so many stored messages, connected as soon as it wants to be.
+    final class Bench {
+        let spooling = SpoolWorld()
+        private var forwarder: RedisSpoolForwarder
+        private var written: [UInt8] = []
+        private(set) var wantsClose = false
+
+        init(messages: Int) {
+            let session = spooling.world.connect()
+            for number in 0..<messages {
+                session.client(command("XADD", "orders", "*", "n", "\(number)"))
+                spooling.store(session)
+            }
+            spooling.close()
+            forwarder = RedisSpoolForwarder(
+                lane: spooling.world.lane, listener: spooling.world.profile, spool: spooling.spool, credentials: nil)
+            take(forwarder.woken(at: spooling.world.now))
+        }
+
+        private func take(_ step: OutboundStep<SpoolTask>) {
+            written += step.bytes
+            if case .close = step.connection { wantsClose = true }
+            if let request = step.request {
+                var answer: SpoolTask.Answer?
+                withExtendedLifetime(spooling) {
+                    let box = Box()
+                    spooling.spool.perform(request) { box.value = $0 }
+                    answer = box.value
+                }
+                if let answer { take(forwarder.answered(answer, at: spooling.world.now)) }
+            }
+            if case .open = step.connection { take(forwarder.connected(at: spooling.world.now)) }
+        }
+
+        func wrote() -> String {
+            defer { written = [] }
+            return String(decoding: written, as: UTF8.self)
+        }
+
+        func reply(_ text: String) {
+            take(forwarder.received(ByteBuffer(string: text), at: spooling.world.now))
+        }
+
+        func lose() { take(forwarder.disconnected(.failed, at: spooling.world.now)) }
+
+        func wait(milliseconds: UInt64) {
+            spooling.world.advance(milliseconds: milliseconds)
+            take(forwarder.woken(at: spooling.world.now))
+        }
+
+        var left: Int { spooling.store.messages(SpoolWorld.key).count }
+    }
+
+    /// The store of these tests answers at once, on this thread.
+    private final class Box: @unchecked Sendable {
+        var value: SpoolTask.Answer?
+    }
+
+    private func add(_ number: Int, as id: String? = nil) -> String {
+        command("XADD", "orders", id ?? SpoolWorld.id(UInt64(number)), "n", "\(number)")
+    }
+
+    private let tooLow = "-ERR The ID specified in XADD is equal or smaller than the target stream top item\r\n"
+
+    @Test("one at a time, each under the id that was promised; then the disk lets go")
+    func inOrder() {
+        let bench = Bench(messages: 2)
+        #expect(bench.wrote() == add(0))
+        bench.reply(bulk(SpoolWorld.id(0)))
+        #expect(bench.wrote() == add(1) && bench.left == 2)
+        bench.reply(bulk(SpoolWorld.id(1)))
+        #expect(bench.left == 0)
+        #expect(bench.spooling.world.metric("tacho_spool_forwarded_total", #"outcome="forwarded""#) == 2)
+    }
+
+    @Test("a reply that was lost: the second attempt is refused, and the entry is there")
+    func once() {
+        let bench = Bench(messages: 1)
+        #expect(bench.wrote() == add(0))
+        bench.lose()
+        bench.wait(milliseconds: 6_000)
+        #expect(bench.wrote() == add(0))
+        bench.reply(tooLow)
+        #expect(bench.wrote() == command("XRANGE", "orders", SpoolWorld.id(0), SpoolWorld.id(0)))
+        bench.reply(array([entry(SpoolWorld.id(0), "n", "0")]))
+        #expect(bench.left == 0)
+        #expect(bench.spooling.world.metric("tacho_spool_forwarded_total", "already_there") == 1)
+    }
+
+    @Test("others have published: a new id is noted before it is used, and chosen further ahead when they go on")
+    func renumbered() {
+        let bench = Bench(messages: 1)
+        _ = bench.wrote()
+        bench.reply(tooLow)
+        _ = bench.wrote()
+        bench.reply("*0\r\n")
+        #expect(bench.wrote() == command("XINFO", "STREAM", "orders"))
+        bench.reply(array([bulk("length"), integer(3), bulk("last-generated-id"), bulk("1800000000000-4")]))
+        #expect(bench.wrote() == add(0, as: "1800000000000-5"))
+        #expect(bench.spooling.store.messages(SpoolWorld.key)[0].newID?.description == "1800000000000-5")
+        bench.reply(tooLow)
+        #expect(bench.wrote() == command("XRANGE", "orders", "1800000000000-5", "1800000000000-5"))
+        bench.reply("*0\r\n")
+        _ = bench.wrote()
+        bench.reply(array([bulk("last-generated-id"), bulk("1800000000007-0")]))
+        #expect(bench.wrote() == add(0, as: "1800000000009-0"))
+        bench.reply(bulk("1800000000009-0"))
+        #expect(bench.left == 0)
+    }
+
+    @Test("our entry was the last of the stream, and somebody has deleted it since")
+    func deleted() {
+        let bench = Bench(messages: 1)
+        bench.reply(tooLow)
+        bench.reply("*0\r\n")
+        bench.reply(array([bulk("last-generated-id"), bulk(SpoolWorld.id(0))]))
+        #expect(bench.left == 0)
+    }
+
+    @Test("a broker in trouble is asked again later, and nothing overtakes")
+    func trouble() {
+        let bench = Bench(messages: 2)
+        #expect(bench.wrote() == add(0))
+        bench.reply("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.wrote() == add(0) && bench.left == 2)
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.wantsClose, "no answer in time")
+        bench.lose()
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.wrote() == add(0))
+    }
+
+    @Test("an open breaker is not pressed, and what will never be taken is kept aside")
+    func refused() {
+        let bench = Bench(messages: 2)
+        #expect(bench.wrote() == add(0))
+        bench.spooling.open()
+        bench.reply("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n")
+        #expect(bench.spooling.store.asideCount == 1 && bench.left == 1)
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.wrote() == "")
+        bench.spooling.close()
+        bench.wait(milliseconds: 100)
+        #expect(bench.wrote() == add(1))
+    }
+}

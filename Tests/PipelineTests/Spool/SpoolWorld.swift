@@ -1,0 +1,126 @@
+import NIOCore
+import Pipeline
+import Resilience
+import Synchronization
+
+/// A disk that answers when the test says so.
+final class TestSpoolStore: SpoolStore {
+    private struct State {
+        var messages: [SpoolKey: [SpooledMessage]] = [:]
+        var aside: [SpooledMessage] = []
+        var appends: [@Sendable () -> Void] = []
+        var failure: SpoolFailure?
+        var nextSequence: UInt64 = 0
+    }
+
+    private let state = Mutex(State())
+
+    func messages(_ key: SpoolKey) -> [SpooledMessage] { state.withLock { $0.messages[key] ?? [] } }
+
+    var asideCount: Int { state.withLock { $0.aside.count } }
+
+    func fail(_ reason: String?) { state.withLock { $0.failure = reason.map(SpoolFailure.init(reason:)) } }
+
+    /// Everything that waits is on disk.
+    func commit() {
+        for append in state.withLock({ state in
+            defer { state.appends = [] }
+            return state.appends
+        }) { append() }
+    }
+
+    func append(
+        _ message: SpooledMessage, to key: SpoolKey,
+        completion: @escaping @Sendable (Result<StreamEntryID, SpoolFailure>) -> Void
+    ) {
+        state.withLock { state in
+            state.appends.append { [self] in
+                completion(
+                    self.state.withLock { state in
+                        if let failure = state.failure { return .failure(failure) }
+                        var message = message
+                        message.id = StreamEntryID(milliseconds: 1_700_000_000_000, sequence: state.nextSequence)
+                        state.nextSequence += 1
+                        state.messages[key, default: []].append(message)
+                        return .success(message.id)
+                    })
+            }
+        }
+    }
+
+    func load(
+        _ key: SpoolKey, most: Int, completion: @escaping @Sendable (Result<[SpooledMessage], SpoolFailure>) -> Void
+    ) {
+        completion(.success(Array(messages(key).prefix(most))))
+    }
+
+    func renumber(
+        _ key: SpoolKey, _ id: StreamEntryID, as newID: StreamEntryID,
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        state.withLock { $0.messages[key]?[0].newID = newID }
+        completion(.success(()))
+    }
+
+    func remove(
+        _ key: SpoolKey, through id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        state.withLock { $0.messages[key]?.removeAll { $0.id <= id } }
+        completion(.success(()))
+    }
+
+    func remove(_ key: SpoolKey, only id: StreamEntryID) {
+        state.withLock { $0.messages[key]?.removeAll { $0.id == id } }
+    }
+
+    func setAside(
+        _ key: SpoolKey, _ message: SpooledMessage, reason: String,
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        state.withLock { state in
+            state.aside.append(message)
+            state.messages[key]?.removeAll { $0.id == message.id }
+        }
+        completion(.success(()))
+    }
+}
+
+/// A world whose breaker of `orders` is open and whose publishes are stored.
+final class SpoolWorld {
+    static let key = SpoolKey(listener: "redis", database: 0, stream: Array("orders".utf8))
+    /// What the sequence of every id begins with, as the random number of the spool is zero.
+    static let base: UInt64 = 1 << 32
+
+    let store = TestSpoolStore()
+    let guards = GuardTable(capacity: 100, callTimeoutNanoseconds: 5_000_000_000)
+    let spool: Spool
+    let world: World
+
+    init(messages: Int = 100, inject: InjectionRule = .never) {
+        spool = Spool(
+            limits: SpoolLimits(messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000), store: store,
+            left: [], random: 0, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
+        world = World(inject: inject, guards: guards, spool: spool)
+        open()
+    }
+
+    func open() { set(.none(retryAtNanoseconds: .max)) }
+
+    func close() { set(.all) }
+
+    private func set(_ admission: Resilience.Admission) {
+        guards.cell(
+            for: GuardKey(listener: 0, listenerName: "redis", operation: .publish, destination: "orders")
+        ).publish(admission, slowCallNanoseconds: 5_000_000_000)
+    }
+
+    static func id(_ number: UInt64) -> String { "1700000000000-\(base + number)" }
+
+    /// Gives what the last output wants stored to the disk, and the disk's word to the session.
+    func store<Session: SessionMachine>(_ session: Conversation<Session>, commits: Bool = true) {
+        let outcome = Mutex<SpoolOutcome?>(nil)
+        session.last.spool?.perform { result in outcome.withLock { $0 = result } }
+        if commits { store.commit() }
+        if let outcome = outcome.withLock({ $0 }) { session.spooled(outcome) }
+    }
+}
