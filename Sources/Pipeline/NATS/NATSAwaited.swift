@@ -29,6 +29,7 @@ struct NATSAwaited {
     private var waiting = KeyedQueue<UInt64, Question>()
 
     var isEmpty: Bool { waiting.isEmpty }
+    var count: Int { waiting.count }
 
     /// Adds a question. Returns the oldest if there are too many, and an earlier one with the same reply subject.
     mutating func add(_ question: Question, reply: UInt64, most: Int) -> [Question] {

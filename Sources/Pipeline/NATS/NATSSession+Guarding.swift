@@ -30,6 +30,34 @@ extension NATSSession {
         if isVerbose { answers += Array("+OK\r\n".utf8) }
     }
 
+    /// A span and a word for who watches, as far as the sampling goes.
+    func tellRefused(_ publication: Publication, _ name: NameID, _ refusal: GuardRefusal, at now: Instant) {
+        var publication = publication
+        publication.obstacle = .configured
+        let (open, _, _) = lane.publishing(
+            publication, operation: name, listener: listener, causality: causality, at: now, mentions: { _ in .nothing }
+        )
+        let error = refusal.crowd == nil ? "breaker_open" : "bulkhead_full"
+        lane.refused(open, lane.name(error), client: client, at: now)
+    }
+
+    /// Gives a message whose publisher waits its place among those under way, or says why there is none.
+    ///
+    /// Nothing waits for a place: a NATS connection carries the messages of many callers, and one of them must not hold
+    /// up the others. The client hears at once and may come again.
+    mutating func takePlace(_ ticket: inout GuardTicket, _ destination: Destination) -> GuardRefusal? {
+        guard let bulkhead = lane.shared.guards?.bulkhead, let route = ticket.route else { return nil }
+        let isCrowded = bulkhead.perConnectionMax > 0 && awaited.count >= bulkhead.perConnectionMax
+        if !isCrowded, lane.takePlace(&ticket) { return nil }
+        // As if nobody had asked.
+        lane.completed(ticket, .unknown, latency: nil, listener)
+        ticket = .none
+        lane.cell(of: route)?.turnAway()
+        var refusal = GuardRefusal(guardName: lane.cell(of: route)?.key.name ?? "")
+        refusal.crowd = isCrowded ? .connection : .destination
+        return refusal
+    }
+
     /// Answers in the place of whoever would have. False where the client could not read it.
     private mutating func answer(
         _ reason: String, _ reply: Range<Int>, _ bytes: Span<UInt8>, _ sid: UInt64,

@@ -103,8 +103,14 @@ extension NATSSession {
         let inbox = reply.isEmpty ? nil : subscriptions.markInbox(replyHash, bytes, reply)
         var ticket = GuardTicket.none
         switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
-        case .passes(let admitted): ticket = admitted
+        case .passes(let admitted):
+            ticket = admitted
+            if inbox != nil, let crowd = takePlace(&ticket, destination) {
+                tellRefused(publication, name, crowd, at: now)
+                return refuse(crowd, operation, bytes, destination, inbox)
+            }
         case .refused(let refusal):
+            tellRefused(publication, name, refusal, at: now)
             return refuse(refusal, operation, bytes, destination, inbox)
         }
         let (open, injection, obstacle) = lane.publishing(

@@ -61,6 +61,7 @@ extension RedisSession {
         let request = SpoolRequest(message, key, spool)
         let deadline = now.monotonicNanoseconds &+ spool.limits.waitNanoseconds
         guarding.refusal = nil
+        guarding.isLeaving = false
         guarding.spooling = Spooling(open: open, ticket: request.ticket)
         guarding.spoolRequest = request
         guarding.hold = Hold(position: guarding.position, deadline: deadline, looksAgainAt: deadline)
@@ -171,9 +172,7 @@ extension RedisSession {
     ) {
         switch RedisCommandTable.shared.commands[Int(currentCommand)].kind {
         case .publishEntry:
-            publishEntry(arguments, bytes, inline: inline, at: now)
-            if guarding.refusal != nil { guarding.isLeaving = true }
-            return
+            return publishEntry(arguments, bytes, inline: inline, at: now)
         case .client:
             let isIntroduction =
                 arguments.isWord(1, "SETNAME", bytes) || arguments.isWord(1, "SETINFO", bytes)
