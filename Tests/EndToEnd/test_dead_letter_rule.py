@@ -56,7 +56,7 @@ def test_a_message_delivered_too_often_is_kept_and_acknowledged(world, receiver)
     assert tacho.metrics().sum("tacho_dead_letter_rule_total", outcome="moved") == 1
     assert "a message was moved to the dead letters" in tacho.logs()
     # Its trace tells where it went.
-    span = receiver.wait_for_names("dead_letter orders").one("dead_letter orders")
+    span = receiver.wait_for_names("move orders").one("move orders")
     assert span["tacho.outcome"] == "dead_lettered" and span["tacho.delivery.attempt"] == 3
     assert span.trace_id == TRACE
 
@@ -187,4 +187,3 @@ def wait_for_looks(tacho):
 
     before = asked()
     return wait_for(lambda: asked() >= before + 2, what="the rule to look")
-

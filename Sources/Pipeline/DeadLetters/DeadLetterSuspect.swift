@@ -80,7 +80,7 @@ extension Lane {
             finish(delivery, messageID, as: .deadLettered, at: now)
             parent = delivery.process
         }
-        let route = route(listener, name("dead_letter"), .settle, destination, group: group)
+        let route = route(listener, name("move"), .settle, destination, group: group)
         let context: TraceContext
         if let parent {
             context = TraceContext(traceID: parent.traceID, spanID: identifiers.spanID(), flags: parent.flags)

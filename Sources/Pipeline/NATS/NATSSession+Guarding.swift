@@ -45,7 +45,7 @@ extension NATSSession {
     ///
     /// Nothing waits for a place: a NATS connection carries the messages of many callers, and one of them must not hold
     /// up the others. The client hears at once and may come again.
-    mutating func takePlace(_ ticket: inout GuardTicket, _ destination: Destination) -> GuardRefusal? {
+    mutating func takePlace(_ ticket: inout GuardTicket) -> GuardRefusal? {
         guard let bulkhead = lane.shared.guards?.bulkhead, let route = ticket.route else { return nil }
         let isCrowded = bulkhead.perConnectionMax > 0 && awaited.count >= bulkhead.perConnectionMax
         if !isCrowded, lane.takePlace(&ticket) { return nil }

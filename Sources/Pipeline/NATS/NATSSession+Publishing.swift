@@ -105,7 +105,7 @@ extension NATSSession {
         switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
         case .passes(let admitted):
             ticket = admitted
-            if inbox != nil, let crowd = takePlace(&ticket, destination) {
+            if inbox != nil, let crowd = takePlace(&ticket) {
                 tellRefused(publication, name, crowd, at: now)
                 return refuse(crowd, operation, bytes, destination, inbox)
             }
