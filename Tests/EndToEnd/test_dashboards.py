@@ -17,7 +17,7 @@ import redis
 from harness import Address, Prometheus, free_port, wait_for
 
 DASHBOARDS = sorted((Path(__file__).resolve().parents[2] / "Grafana" / "dashboards").glob("*.json"))
-STREAM, NEXT, GROUP = "orders", "payments", "billing"
+STREAM, NEXT, AHEAD, GROUP = "orders", "payments", "stamped", "billing"
 
 
 class Traffic:
@@ -37,7 +37,7 @@ class Traffic:
     def _run(self):
         try:
             client, strict = self.shop.client(), self.strict.client()
-            for stream in (STREAM, NEXT):
+            for stream in (STREAM, NEXT, AHEAD):
                 client.xgroup_create(stream, GROUP, id="0", mkstream=True)
             client.set("text", "x")
             rounds = 0
@@ -62,6 +62,11 @@ class Traffic:
         with pytest.raises(redis.ResponseError):
             client.xadd("text", {"item": "book"})
         client.get("text")
+        client.xadd("orders-dlq", {"item": "given up"})
+        # From a producer whose clock is five seconds ahead.
+        client.xadd(AHEAD, {"item": "book"}, id=f"{int(time.time() * 1000) + 5_000}-{number}")
+        [[_, entries]] = client.xreadgroup(GROUP, "worker-1", {AHEAD: ">"}, count=10)
+        client.xack(AHEAD, GROUP, *[entry for entry, _ in entries])
         if number % 10 == 0:
             raw = self.shop.raw()
             raw.send(b"*1\r\n!\r\n")

@@ -158,8 +158,11 @@ public final class Shop: Sendable {
     private func keepConnected(
         _ name: String, _ endpoint: Endpoint, _ work: @Sendable (inout any ShopBus) async throws -> Void
     ) async {
+        var life = 0
         while !Task.isCancelled {
-            try? await busProtocol.connected(to: endpoint, name: name, work)
+            life += 1
+            // Whoever comes back is another process, which holds nothing of what the one before it held.
+            try? await busProtocol.connected(to: endpoint, name: "\(name)-\(life)", work)
             try? await Task.sleep(for: .milliseconds(500))
         }
     }

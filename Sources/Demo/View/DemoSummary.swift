@@ -10,6 +10,7 @@ struct DemoSummary {
     private static let tracesMax = 200
     /// A trace that fits a screen.
     private static let spansMax = 16
+    private static let candidatesMax = 50
     private static let historyMax = 2_000
 
     /// The longest part first: what is read most stands last, above the prompt.
@@ -44,13 +45,22 @@ struct DemoSummary {
         }.joined(separator: "\n")
     }
 
-    /// The newest trace that goes through the whole chain, rather one with something to tell.
+    /// A trace that goes through the whole chain, rather one with something to tell.
     private func trace() async -> TraceView? {
         let found = await watch.traces(destination: shop.queues.shipments, limit: Self.tracesMax)
-        let fitting = found.filter { $0.spans <= Self.spansMax && $0.error == nil }
-        let wanted = fitting.max { $0.spans < $1.spans } ?? found.first
-        guard let wanted else { return nil }
-        return await watch.trace(wanted.traceID)
+        let fitting = found.filter { $0.spans <= Self.spansMax && $0.error == nil }.sorted { $0.spans > $1.spans }
+        for candidate in fitting.prefix(Self.candidatesMax) {
+            if let trace = await watch.trace(candidate.traceID), isWhole(trace) { return trace }
+        }
+        return nil
+    }
+
+    /// One root, every other parent there, and settled to the end.
+    private func isWhole(_ trace: TraceView) -> Bool {
+        let known = Set(trace.spans.map(\.spanID))
+        let roots = trace.spans.filter { $0.parentSpanID.map { !known.contains($0) } ?? true }
+        return roots.count == 1 && roots[0].name.hasSuffix(" \(shop.queues.orders.name)")
+            && trace.spans.contains { $0.name == "process \(shop.queues.payments.name)" }
     }
 
     private func breakers(_ breakers: [BreakerView], _ history: [GuardRecordView]) -> String {
