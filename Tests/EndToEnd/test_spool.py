@@ -113,6 +113,8 @@ def test_a_redis_that_is_gone_and_a_sidecar_that_is_killed(world, receiver, tmp_
     with pytest.raises(redis.RedisError):
         client.get("a")
     wait_for(lambda: spooled(tacho) >= 150, what="the spool to fill")
+    # What was not exported yet dies with the process.
+    receiver.wait_for_names(*["xadd orders"] * 151)
     listen = tacho.address
     tacho.kill()
     tacho = start(world, server, receiver, data=tmp_path / "data", listen=listen)
@@ -142,6 +144,7 @@ def test_a_kill_between_sending_and_noting_sends_nothing_twice(world, receiver, 
         count += 1
         client.xadd(STREAM, {"n": count})
     waits = spooled(tacho)
+    receiver.wait_for_names(*["xadd orders"] * 301)
     # Replies come late: some entries are there that the sidecar does not know of when it dies.
     network.delay(0.02)
     operate(tacho, "close")

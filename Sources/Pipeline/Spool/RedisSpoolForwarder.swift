@@ -40,7 +40,8 @@ public struct RedisSpoolForwarder: OutboundMachine {
 
     private static let pollNanoseconds: UInt64 = 50_000_000
     private static let calmNanoseconds: UInt64 = 1_000_000_000
-    private static let batchMessages = 64
+    /// After a crash so many are in doubt.
+    private static let batchMessages = 16
     /// New ids lie at most so far in the future, so that those of others that follow do too.
     private static let leadMillisecondsMax: UInt64 = 256
     private static let purpose = "spool"
@@ -58,8 +59,8 @@ public struct RedisSpoolForwarder: OutboundMachine {
         case entry
         /// XRANGE.
         case look
-        /// XINFO STREAM.
-        case top
+        /// XINFO STREAM. `isAbsent`: there is no entry of this id, where otherwise there is somebody else's.
+        case top(isAbsent: Bool)
 
         enum Errand {
             case loading
@@ -206,27 +207,28 @@ public struct RedisSpoolForwarder: OutboundMachine {
             complete(.succeeded, at: now)
             return sentOn(message, message.newID == nil ? .forwarded : .newID, at: now)
         case .look:
-            let found = reply.array?.first?.array?.last?.array?.compactMap(\.text)
+            let found = reply.array?.first?.array?.last?.array?.map { $0.text ?? [] }
             if found == message.fields { return sentOn(message, .alreadyThere, at: now) }
             let words = [Array("XINFO".utf8), Array("STREAM".utf8), key.stream]
-            return send(.top, RedisExchange.encode(words), at: now)
-        case .top:
-            return renumber(reply, message, key, at: now)
+            return send(.top(isAbsent: found == nil), RedisExchange.encode(words), at: now)
+        case .top(let isAbsent):
+            return renumber(reply, message, key, isAbsent: isAbsent, at: now)
         }
     }
 
     /// Others have published with higher ids. A new one must be above the last at the moment at which it arrives; the
     /// more others publish, the further ahead it is chosen.
     private mutating func renumber(
-        _ reply: RedisReply, _ message: SpooledMessage, _ key: SpoolKey, at now: Instant
+        _ reply: RedisReply, _ message: SpooledMessage, _ key: SpoolKey, isAbsent: Bool, at now: Instant
     ) -> OutboundStep<SpoolTask> {
         let pairs = reply.array ?? []
         let position = pairs.firstIndex { $0.text == Array("last-generated-id".utf8) }
         guard let position, position + 1 < pairs.count,
             let top = pairs[position + 1].text.flatMap({ StreamEntryID($0) })
         else { return giveUp(.connection, "XINFO STREAM tells no last id", at: now) }
-        // The last entry of the stream was ours, and somebody has deleted it since.
-        if top == message.entryID { return sentOn(message, .alreadyThere, at: now) }
+        // The last entry of the stream was ours, and somebody has deleted it since. Of a new id that cannot be said:
+        // others count on from the same id.
+        if isAbsent, message.newID == nil, top == message.promisedID { return sentOn(message, .alreadyThere, at: now) }
         var id = top.next ?? top
         if renumberings > 0 {
             let lead = min(1 << UInt64(min(renumberings, 16)), Self.leadMillisecondsMax)

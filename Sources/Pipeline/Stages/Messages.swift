@@ -232,7 +232,8 @@ struct Ending {
     var isRemembered: Bool {
         switch outcome {
         case .rejected, .unsettled, .evicted, .terminated, .deadLettered: true
-        case .unremarkable, .acknowledged, .redelivered, .spooled, .duplicate, .deleted, .disconnected, .unobserved: false
+        case .unremarkable, .acknowledged, .redelivered, .spooled, .duplicate, .deleted, .disconnected, .unobserved:
+            false
         }
     }
 }

@@ -114,6 +114,21 @@ import Testing
         #expect(bench.left == 0)
     }
 
+    @Test("an entry of somebody else that has our new id by chance is not ours, nor was it when it is deleted")
+    func chance() {
+        let bench = Bench(messages: 1)
+        bench.reply(tooLow)
+        bench.reply("*0\r\n")
+        bench.reply(array([bulk("last-generated-id"), bulk("1800000000000-4")]))
+        for found in [array([entry("1800000000000-5", "rival", "1")]), "*0\r\n"] {
+            bench.reply(tooLow)
+            bench.reply(found)
+            _ = bench.wrote()
+            bench.reply(array([bulk("last-generated-id"), bulk("1800000000000-5")]))
+            #expect(bench.left == 1 && bench.wrote().contains("XADD"))
+        }
+    }
+
     @Test("our entry was the last of the stream, and somebody has deleted it since")
     func deleted() {
         let bench = Bench(messages: 1)
