@@ -30,7 +30,7 @@ extension EventRequest {
             stream: stream, start: .offset(try wanted.number("from", in: 1...Int64.max) ?? 1), lastOffset: last)
         let run = ReplayRun(desk: desk, readiness: log.readiness, range: range, target: target, pace: pace)
         let body = ResponseBody { writer in
-            try await request.body.consumeWithCancellationOnInboundClose { _ in try await run.perform(&writer) }
+            try await run.perform(&writer)
             try await writer.finish(nil)
         }
         return Response(
@@ -98,7 +98,8 @@ struct ReplayRun: Sendable {
                         try await replay(due, began, start, &progress)
                         position += due.count
                     }
-                    try? await report(&progress, &writer)
+                    // Nobody reads any more: whoever wants the rest can go on behind the last offset that was told.
+                    guard await report(&progress, &writer) else { return }
                 }
                 rest.start = .offset(last.offset + 1)
             }
@@ -147,12 +148,17 @@ struct ReplayRun: Sendable {
         progress.offset = last.offset
     }
 
-    /// At most a few lines a second.
-    private func report(_ progress: inout Progress, _ writer: inout any ResponseBodyWriter) async throws {
+    /// At most a few lines a second. False when the client has gone.
+    private func report(_ progress: inout Progress, _ writer: inout any ResponseBodyWriter) async -> Bool {
         let now = desk.tracing.unixMilliseconds
-        guard now - progress.reportedAt >= Self.reportMilliseconds else { return }
+        guard now - progress.reportedAt >= Self.reportMilliseconds else { return true }
         progress.reportedAt = now
-        try await writer.write(line(progress, []))
+        do {
+            try await writer.write(line(progress, []))
+            return true
+        } catch {
+            return false
+        }
     }
 
     private func line(_ progress: Progress, _ more: [(String, JSONValue)]) -> ByteBuffer {

@@ -3,6 +3,7 @@
 from . import jaeger_rules
 from .certificates import Authority
 from .entries import injected_context, pairs, stored
+from .events_http import EventsHTTP, EventStream, in_parallel
 from .fake_nats import FakeNats, TracingNats
 from .metrics import Metrics
 from .nats_client import NatsApp, RawNats, collect, run, until
@@ -18,8 +19,8 @@ from .stream_socket import StreamSocket
 from .tacho import Tacho
 
 __all__ = [
-    "Address", "Answer", "Authority", "FakeNats", "Metrics", "NatsApp", "NatsServer", "OTLPReceiver",
-    "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "StreamSocket", "TLSFront", "Tacho", "TraceView",
-    "TracingNats", "collect",
-    "command", "free_port", "injected_context", "jaeger_rules", "pairs", "parse", "run", "stored", "until", "wait_for",
+    "Address", "Answer", "Authority", "EventStream", "EventsHTTP", "FakeNats", "Metrics", "NatsApp", "NatsServer",
+    "OTLPReceiver", "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "StreamSocket", "TLSFront", "Tacho",
+    "TraceView", "TracingNats", "collect", "command", "free_port", "in_parallel", "injected_context", "jaeger_rules", "pairs",
+    "parse", "run", "stored", "until", "wait_for",
 ]
