@@ -19,7 +19,7 @@ struct StreamSimulationTests {
                 var generator = LeaseStepGenerator(seed: seed)
                 return generator.steps(count)
             }, run: LeaseComparison.run
-        ).check(runs: 1_500)
+        ).check(runs: 1_000)
     }
 
     @Test("A failing history is cut down to the steps without which it does not fail")
