@@ -36,6 +36,11 @@ enum RedisCommandKind: UInt8 {
     }
 }
 
+extension RedisCommandKind {
+    /// It is answered once per channel.
+    var isSubscription: Bool { self == .subscribe || self == .unsubscribe }
+}
+
 /// A known command.
 struct RedisCommand {
     /// Upper case: the value of the `db_operation_name` label.

@@ -50,19 +50,24 @@ struct PendingReplies {
     var count: Int { entries.count }
     var isEmpty: Bool { entries.isEmpty }
     var head: Entry? { entries.first }
-    /// The traced operation that the next reply answers.
-    var headOperation: OpenOperation? { entries.first?.hasOperation == true ? operations.first : nil }
 
     mutating func append(_ entry: Entry, _ operation: OpenOperation?) {
         entries.append(entry)
         if let operation { operations.append(operation) }
     }
 
-    mutating func popFirst() -> (entry: Entry, operation: OpenOperation?)? {
+    /// Takes the first entry. What it has asked for, if anything, is taken next: `popOperation`.
+    mutating func popFirst() -> Entry? {
         guard let entry = entries.popFirst() else { return nil }
         if examined > 0 { examined -= 1 }
         if late > 0 { late -= 1 }
-        return (entry, entry.hasOperation ? operations.popFirst() : nil)
+        return entry
+    }
+
+    /// Takes the operation of the entry that was taken last. Apart from it, since an operation is large and is handed from
+    /// hand to hand as seldom as can be.
+    mutating func popOperation(of entry: Entry) -> OpenOperation? {
+        entry.hasOperation ? operations.popFirst() : nil
     }
 
     /// The next entry is one that we answer: its bytes.

@@ -105,6 +105,15 @@ extension RedisSession {
         return RedisPush(word: replies.value(replies.tokens[start + 1]), bytes) != nil
     }
 
+    /// Whether a push that is not here whole is one that says of a subscription.
+    func confirmsSubscription(_ start: Int, _ bytes: Span<UInt8>) -> Bool {
+        guard replies.tokens.count > start + 1 else { return false }
+        switch RedisPush(word: replies.value(replies.tokens[start + 1]), bytes) {
+        case .subscribed, .unsubscribed: return true
+        case .message, .patternMessage, nil: return false
+        }
+    }
+
     mutating func receivePush(_ start: Int, _ bytes: Span<UInt8>, at now: Instant) {
         let tokens = replies.tokens
         guard tokens.count > start + 2, let push = RedisPush(word: replies.value(tokens[start + 1]), bytes) else {
@@ -121,6 +130,9 @@ extension RedisSession {
             channel.template = lane.destination(bytes, replies.value(tokens[start + 2])).name
             pushed(Int64(tokens[start + 4].length), from: channel, at: now)
         case .subscribed(let family), .unsubscribed(let family):
+            guard replies.disposition == .keep, tokens[start].length < 3 || tokens.count > start + 3 else {
+                return turnOpaque(.subscriptionTooLarge, at: now)
+            }
             guard tokens.count > start + 3, let total = RESPText.integer(bytes, in: replies.value(tokens[start + 3]))
             else { return }
             subscriptions.update(family, total: total)
@@ -146,7 +158,7 @@ extension RedisSession {
         case .reply, .hello, .select, .execute, .discard, .reset, .monitor, .local, .aborted:
             return
         }
-        guard let (entry, _) = pending.popFirst() else { return }
+        guard let entry = pending.popFirst() else { return }
         counters.answered(
             entry.command, now.nanoseconds(since: entry.startedAt), error: .none, names: lane.shared.names)
     }

@@ -37,7 +37,7 @@ extension RedisSession {
         guard let head = pending.head else { return !subscriptions.isEmpty }
         switch head.expectation {
         case .subscription, .unsubscribeAll: return true
-        case .execute: return tracedInTransaction > 0
+        case .execute: return tracedInTransaction > 0 || databases.areInTransaction
         case .reply, .hello, .select, .discard, .reset, .monitor, .local, .aborted:
             return !subscriptions.isEmpty || head.hasOperation
         }
@@ -70,9 +70,11 @@ extension RedisSession {
 
     /// The reply has outgrown what is kept, and its bytes are here for the last time. If it is a push, it must not be
     /// taken for an answer when it ends.
-    mutating func outgrewReply(_ bytes: Span<UInt8>) {
+    mutating func outgrewReply(_ bytes: Span<UInt8>, at now: Instant) {
         counters.uneditedTooLarge.add(1)
-        if let start = replyStart, isPush(start, bytes) { pushIsHandled = true }
+        guard let start = replyStart, isPush(start, bytes) else { return }
+        if confirmsSubscription(start, bytes) { return turnOpaque(.subscriptionTooLarge, at: now) }
+        pushIsHandled = true
     }
 
     private mutating func finishReply(_ bytes: Span<UInt8>, at now: Instant) {
@@ -95,12 +97,12 @@ extension RedisSession {
     // MARK: Answers
 
     private mutating func answer(_ start: Int, _ bytes: Span<UInt8>, at now: Instant) {
-        guard pending.head?.expectation != .local, let (entry, operation) = pending.popFirst() else {
+        guard pending.head?.expectation != .local, let entry = pending.popFirst() else {
             return turnOpaque(.unexpectedReply, at: now)
         }
         let first = replies.tokens[start]
         if first.kind == .simpleString, first.length == 6, isQueued(first, bytes) {
-            return queue(entry, operation, at: now)
+            return queue(entry, pending.popOperation(of: entry), at: now)
         }
         complete(entry, first, bytes, since: entry.startedAt, at: now)
         let outcome = outcome(first, bytes)
@@ -111,7 +113,7 @@ extension RedisSession {
             // The reply's own form tells the version; nothing needs to be remembered.
             break
         case .select:
-            if outcome != .succeeded { database = previousDatabase }
+            databases.answered(outcome == .succeeded)
         case .aborted:
             forgetTransaction()
             replaceAbortedReply(first)
@@ -127,7 +129,7 @@ extension RedisSession {
         case .monitor:
             if outcome == .succeeded { isMonitoring = true }
         }
-        guard let operation else { return measure(entry, outcome, at: now) }
+        guard let operation = pending.popOperation(of: entry) else { return measure(entry, outcome, at: now) }
         if case .send(let open) = operation { return sent(open, start, outcome, bytes, at: now) }
         var reader = makeReader()
         resolve(operation, start, outcome, bytes, &reader, at: now)
@@ -158,6 +160,7 @@ extension RedisSession {
         if entry.expectation == .subscription || entry.expectation == .unsubscribeAll {
             return turnOpaque(.subscriptionInTransaction, at: now)
         }
+        if entry.expectation == .select { databases.queued() }
         transaction.append((entry, operation))
         if operation != nil { tracedInTransaction += 1 }
         if transaction.count > listener.pendingRepliesMax { turnOpaque(.pendingLimit, at: now) }
@@ -243,6 +246,7 @@ extension RedisSession {
         for (entry, operation) in queued where index < replies.tokens.count {
             let outcome = self.outcome(replies.tokens[index], bytes)
             complete(entry, replies.tokens[index], bytes, since: startedAt, at: now)
+            if entry.expectation == .select { databases.executed(outcome == .succeeded) }
             if let operation {
                 resolve(operation, index, outcome, bytes, &reader, at: now)
             } else {
@@ -259,6 +263,7 @@ extension RedisSession {
         isCounted: Bool = false, at now: Instant
     ) {
         if !isCounted { forget(queued.map(\.entry.ticket)) }
+        databases.ended(succeeded: outcome == .succeeded)
         for (entry, operation) in queued {
             switch operation {
             case .send(let open):
@@ -279,6 +284,7 @@ extension RedisSession {
         forget(transaction.map(\.entry.ticket))
         transaction = []
         tracedInTransaction = 0
+        databases.ended(succeeded: false)
     }
 
     private mutating func reset() {
@@ -286,6 +292,6 @@ extension RedisSession {
         subscriptions = RedisSubscriptions()
         isMonitoring = false
         client = .none
-        database = 0
+        databases.reset()
     }
 }

@@ -64,6 +64,9 @@ extension RedisSession {
     private mutating func finishRequest(_ token: RESPToken, _ bytes: Span<UInt8>, at now: Instant) {
         switch requests.disposition {
         case .pass:
+            if RedisCommandTable.shared.commands[Int(currentCommand)].kind.isSubscription {
+                return turnOpaque(.subscriptionTooLarge, at: now)
+            }
             expectReply(to: currentCommand, at: now)
         case .swallow:
             if guarding.isAborting { expectReply(to: currentCommand, as: .aborted, at: now) }
@@ -147,8 +150,8 @@ extension RedisSession {
         case .client:
             interpretClient(arguments, bytes, at: now)
         case .select:
-            previousDatabase = database
-            if arguments.count == 2, let number = RESPText.integer(bytes, in: arguments.range(1)) { database = number }
+            let number = arguments.count == 2 ? RESPText.integer(bytes, in: arguments.range(1)) : nil
+            databases.sent(number)
             expectReply(to: currentCommand, as: .select, at: now)
         case .plain, .begin, .execute, .discard, .reset, .monitor, .replicate:
             expectReply(to: currentCommand, at: now)
@@ -307,11 +310,13 @@ extension RedisSession {
         case .off:
             // Redis answers RESET all the same, and its silence ends.
             guard RedisCommandTable.shared.commands[Int(command)].kind == .reset else {
+                if expectation == .select { databases.silenced() }
                 return answeredInSilence(operation, ticket, at: now)
             }
             replyMode = .on
         case .skipNext:
             replyMode = .on
+            if expectation == .select { databases.silenced() }
             return answeredInSilence(operation, ticket, at: now)
         }
         let entry = PendingReplies.Entry(

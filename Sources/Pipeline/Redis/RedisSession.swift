@@ -31,10 +31,9 @@ public struct RedisSession: SessionMachine {
     var client = NameID.none
     /// Which message a published one may come from.
     var causality: Causality
-    /// SELECT: the same stream name means another stream in another database. It changes with the command, since what
-    /// follows in a pipeline is meant for it, and changes back if the reply is an error.
-    var database = 0
-    var previousDatabase = 0
+    /// SELECT: the same stream name means another stream in another database.
+    var databases = RedisDatabases()
+    var database: Int { databases.current }
     /// The command whose frame is being read.
     var currentCommand = RedisCommandTable.other
     /// The token with which the reply itself starts, behind its attributes.
@@ -149,7 +148,7 @@ public struct RedisSession: SessionMachine {
         }
         if guarding.ends { return endSession() }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
-        if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span) }
+        if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span, at: now) }
         var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
         if wasHolding { goOn(&output, at: now) }
         return output

@@ -57,7 +57,7 @@ struct StreamReplyReader {
         return next
     }
 
-    /// `[id, [field, value, ...], ...]`: what follows the fields (idle time, delivery count) is passed over.
+    /// `[id, [field, value, ...]]`; with CLAIM followed by the idle time and by how often it was delivered before.
     mutating func entry(at index: Int, _ bytes: Span<UInt8>, _ splices: inout SpliceList) -> Int? {
         guard index < tokens.count else { return nil }
         let after = skip(index)
@@ -74,7 +74,16 @@ struct StreamReplyReader {
         }
         guard tokens[fields].length % 2 == 0, fields + tokens[fields].length < tokens.count else { return nil }
         read(fields, id, bytes, &splices)
+        if let deliveries = earlierDeliveries(index, after, bytes) {
+            messages[messages.count - 1].attempt = UInt32(clamping: deliveries) &+ 1
+        }
         return after
+    }
+
+    /// The last of an entry's four elements: 0 for a message that is new to the group.
+    private func earlierDeliveries(_ index: Int, _ after: Int, _ bytes: Span<UInt8>) -> Int? {
+        guard tokens[index].length == 4, tokens[after - 1].kind == .integer else { return nil }
+        return RESPText.integer(bytes, in: range(after - 1)).map { max(0, min($0, Int(UInt32.max) - 1)) }
     }
 
     private mutating func read(

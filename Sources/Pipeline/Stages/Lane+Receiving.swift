@@ -51,7 +51,10 @@ extension Lane {
         var isRedelivery = false
         var (queueTimes, queueLogSum) = (0, 0.0)
         for message in messages {
-            let queue = queueTimesMeanSomething ? queueNanoseconds(message, now) : .min
+            // Where the broker counts deliveries of each message, that says better what the command says of all.
+            let isFirst = message.attempt > 0 ? message.attempt == 1 : open.mode.isFirstDelivery
+            let queue =
+                queueTimesMeanSomething && message.attempt <= 1 ? queueNanoseconds(message, now) : .min
             if queue != .min {
                 record(queue: queue, of: message, route, now)
                 queueTimes += 1
@@ -62,11 +65,11 @@ extension Lane {
                 if first == nil { first = link } else if context.isSampled { links.append(link) }
             }
             switch open.mode {
-            case .leased(let firstDelivery):
-                if !firstDelivery { countRedelivered(route) }
-                isRedelivery = isRedelivery || !firstDelivery
+            case .leased:
+                if !isFirst { countRedelivered(route) }
+                isRedelivery = isRedelivery || !isFirst
                 lease(
-                    message, open, destination, queue, route, firstDelivery: firstDelivery, client: client,
+                    message, open, destination, queue, route, firstDelivery: isFirst, client: client,
                     listener: listener, causality: &causality, at: now)
             case .unsettled:
                 if tap.isWatched {

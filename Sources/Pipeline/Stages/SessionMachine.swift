@@ -118,6 +118,8 @@ public enum OpaqueReason: String, Sendable, CaseIterable {
     case transactionMismatch = "transaction_mismatch"
     /// A subscription inside a transaction breaks the framing of the EXEC reply.
     case subscriptionInTransaction = "subscription_in_transaction"
+    /// A subscription, or its confirmation, was too large to be looked at: how many replies belong to it is not known.
+    case subscriptionTooLarge = "subscription_too_large"
     /// A replica took the connection over.
     case replication
     /// Client and upstream have agreed to encrypt between themselves.

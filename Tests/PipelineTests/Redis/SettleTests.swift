@@ -1,4 +1,5 @@
 import Pipeline
+import Telemetry
 import Testing
 
 /// What ends a delivery: acknowledgement, another consumer, deletion, the passing of time, want of room.
@@ -105,6 +106,30 @@ import Testing
                 "client xack s t5/s6 under s5 group g id 1-0",
             ])
         #expect(world.metric("tacho_redeliveries_total") == 2)
+    }
+
+    @Test("XREADGROUP with CLAIM tells of each entry how often it was delivered before")
+    func readingAndClaimingAtOnce() {
+        let world = World()
+        let session = world.connect()
+        session.client(
+            command("XREADGROUP", "GROUP", "g", "c1", "CLAIM", "1000", "STREAMS", "s", ">"))
+        func told(_ id: String, idle: Int, before: Int) -> String {
+            array([bulk(id), array([bulk("k"), bulk("v")]), integer(idle), integer(before)])
+        }
+        session.upstream(
+            streams(
+                (
+                    "s",
+                    [told("1-0", idle: 5_000, before: 2), told("\(World.startUnixMilliseconds)-0", idle: 0, before: 0)]
+                )))
+        session.client(command("XACK", "s", "g", "1-0", "\(World.startUnixMilliseconds)-0"))
+        session.upstream(integer(2))
+        #expect(
+            world.records().filter { $0.kind == .consumer }.map { [$0.attempt, UInt32(clamping: $0.queueNanoseconds)] }
+                == [[3, 0], [1, 0]])
+        #expect(world.metric("tacho_redeliveries_total") == 1)
+        #expect(world.metric("tacho_queue_seconds_count") == 1)
     }
 
     @Test func automaticClaims() {

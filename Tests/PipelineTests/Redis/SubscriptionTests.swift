@@ -27,6 +27,29 @@ import Testing
         #expect(world.metric("db_client_operation_duration_seconds_count", "\"SUBSCRIBE\"") == 1)
     }
 
+    @Test("a subscription too large to be looked at leaves nobody to tell its replies from others")
+    func tooLargeToBeSeen() {
+        let name = String(repeating: "x", count: 2 << 20)
+        let session = World().connect()
+        let subscription = command("SUBSCRIBE", "a", name)
+        let passed =
+            session.client(String(subscription.prefix(90))) + session.client(String(subscription.dropFirst(90)))
+        #expect(passed == subscription)
+        #expect(session.opaque == .subscriptionTooLarge)
+        #expect(session.client(command("PING")) == command("PING"))
+    }
+
+    @Test(arguments: Form.allCases) func aConfirmationTooLargeToBeSeen(_ form: Form) {
+        let name = String(repeating: "x", count: 2 << 20)
+        let session = World().connect()
+        session.client(command("SUBSCRIBE", "a"))
+        let confirmation = form(bulk("subscribe"), bulk(name), integer(1))
+        let passed = [String(confirmation.prefix(90)), String(confirmation.dropFirst(90))].map { session.upstream($0) }
+        #expect(passed.joined() == confirmation)
+        #expect(session.opaque == .subscriptionTooLarge)
+        #expect(session.isIdle)
+    }
+
     @Test(arguments: Form.allCases) func thePatternIsTheTemplate(_ form: Form) {
         let world = World()
         let session = world.connect()
