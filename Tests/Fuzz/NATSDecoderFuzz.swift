@@ -1,8 +1,8 @@
-// A libFuzzer target, compiled into one module with Sources/Wire by `scripts/fuzz nats`.
+// A libFuzzer target, compiled into one module with Sources/Wire by `scripts/fuzz nats`. `FuzzInput` says what an input is;
+// the other direction is what servers send.
 //
-// Input: one byte of choices (bit 0: what servers send, bit 1: small limits, bit 2: overwrite what was consumed), one
-// byte that seeds the split points, then the stream. A finding is a trap, a call that breaks the contract of `next`, or
-// a split that changes the outcome. Held readers get the same bytes: they must only not trap, and keep to their range.
+// A finding is a trap, a call that breaks the contract of `next`, or a split that changes the outcome. Held readers get the
+// same bytes: they must only not trap, and keep to their range.
 
 /// What a run came to, in a form that two runs can be compared in.
 private struct Outcome: Equatable {
@@ -10,27 +10,15 @@ private struct Outcome: Equatable {
     var error: NATSError?
 }
 
-/// Decodes chunk by chunk; `nextLength` says how long the next chunk is.
-private func decode(
-    _ stream: Span<UInt8>, _ decoder: NATSDecoder, ruins: Bool, nextLength: () -> Int
-) -> Outcome {
+/// Decodes the input, whole or in pieces.
+private func decode(_ input: FuzzInput, _ decoder: NATSDecoder, inPieces: Bool) -> Outcome {
     var decoder = decoder
     var outcome = Outcome()
-    var held: [UInt8] = []
-    var position = 0
-    var start = 0
-    while start < stream.count {
-        let end = min(stream.count, start + nextLength())
-        if !ruins {
-            held.removeAll()
-            position = 0
-        }
-        for index in start..<end { held.append(stream[index]) }
-        start = end
+    input.feed(inPieces: inPieces) { held, position in
         do throws(NATSError) {
-            taking: while true {
+            while true {
                 let before = (position: position, frame: decoder.frameLength)
-                let step = try decoder.next(in: held.span, at: &position)
+                let step = try decoder.next(in: held, at: &position)
                 let consumed = before.frame + position - before.position
                 precondition(position >= before.position && position <= held.count)
                 switch step {
@@ -43,15 +31,14 @@ private func decode(
                 case .ended(let operation): precondition(consumed == operation.endOffset && decoder.frameLength == 0)
                 case .needsMore:
                     precondition(position == held.count)
-                    break taking
+                    return true
                 }
                 outcome.steps.append(step)
             }
         } catch {
             outcome.error = error
-            return outcome
+            return false
         }
-        for index in held.indices { held[index] = 0xAA }
     }
     return outcome
 }
@@ -75,26 +62,17 @@ private func readHeld(_ stream: Span<UInt8>) {
     }
 }
 
-/// Decodes one input whole and in chunks, and insists that the outcome is the same.
+/// Decodes one input whole and in pieces, and insists that the outcome is the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzOne(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
-    guard count > 2 else { return 0 }
-    let input = UnsafeBufferPointer(start: start, count: count)
-    let stream = input.span.extracting(2...)
+    guard let input = FuzzInput(start, count) else { return 0 }
     var limits = NATSLimits()
-    if input[0] & 2 != 0 {
+    if input.hasSmallLimits {
         limits.lineBytesMax = 60
         limits.payloadBytesMax = 100
     }
-    let decoder = NATSDecoder(role: input[0] & 1 == 0 ? .client : .server, limits: limits)
-    let whole = decode(stream, decoder, ruins: false) { stream.count }
-    var seed = UInt64(input[1])
-    let split = decode(stream, decoder, ruins: input[0] & 4 != 0) {
-        guard input[1] != 0 else { return 1 }
-        seed = seed &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return 1 + Int(seed >> 60)
-    }
-    precondition(whole == split)
-    readHeld(stream)
+    let decoder = NATSDecoder(role: input.isOtherDirection ? .server : .client, limits: limits)
+    precondition(decode(input, decoder, inPieces: false) == decode(input, decoder, inPieces: true))
+    readHeld(input.stream.span)
     return 0
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 import Wire
 
@@ -11,22 +10,9 @@ struct NATSFixture: CustomTestStringConvertible {
     var role: NATSDecoder.Role { name.hasPrefix("client") ? .client : .server }
     var testDescription: String { name }
 
-    static let all: [NATSFixture] = {
-        var tests = URL(fileURLWithPath: #filePath)
-        for _ in 0..<3 { tests.deleteLastPathComponent() }
-        let directory = tests.appendingPathComponent("Fixtures/nats")
-        let files = try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
-        let captures = (files ?? []).filter { $0.pathExtension == "nats" }
-        return captures.sorted { $0.path < $1.path }.compactMap { file in
-            guard let bytes = try? Data(contentsOf: file),
-                let operations = try? String(
-                    contentsOf: file.deletingPathExtension().appendingPathExtension("ops"), encoding: .utf8)
-            else { return nil }
-            return NATSFixture(
-                name: file.deletingPathExtension().lastPathComponent, bytes: Array(bytes),
-                expected: operations.split(separator: "\n").map(String.init))
-        }
-    }()
+    static let all = Capture.all("nats", meaning: "ops").map {
+        NATSFixture(name: $0.name, bytes: $0.bytes, expected: $0.expected)
+    }
 }
 
 @Suite("NATS fixtures")
@@ -43,8 +29,8 @@ struct NATSFixtureTests {
         #expect(NATSTranscript([fixture.bytes[...]], fixture.role).frameLength == 0)
     }
 
-    @Test("byte at a time: the same steps", arguments: NATSFixture.all, NATSTranscript.Keeping.allCases)
-    func byteAtATime(fixture: NATSFixture, keeping: NATSTranscript.Keeping) {
+    @Test("byte at a time: the same steps", arguments: NATSFixture.all, Keeping.allCases)
+    func byteAtATime(fixture: NATSFixture, keeping: Keeping) {
         let whole = NATSTranscript([fixture.bytes[...]], fixture.role)
         let bytes = fixture.bytes.indices.map { fixture.bytes[$0...$0] }
         #expect(NATSTranscript(bytes, fixture.role, keeping: keeping) == whole)
@@ -60,7 +46,7 @@ struct NATSFixtureTests {
             let whole = NATSTranscript([frame], fixture.role)
             for split in frame.indices.dropFirst() {
                 let halves = [frame[..<split], frame[split...]]
-                for keeping in NATSTranscript.Keeping.allCases {
+                for keeping in Keeping.allCases {
                     guard NATSTranscript(halves, fixture.role, keeping: keeping) != whole else { continue }
                     Issue.record("operation \(Array(frame)) split at \(split - frame.startIndex), \(keeping)")
                 }
@@ -93,7 +79,7 @@ struct NATSFixtureTests {
             for _ in 0...Int.random(in: 0...3, using: &random) { Self.mutate(&bytes, &random) }
             let limits = round % 3 == 0 ? NATSLimits() : limits
             let whole = NATSTranscript([bytes[...]], fixture.role, limits: limits)
-            for keeping in NATSTranscript.Keeping.allCases {
+            for keeping in Keeping.allCases {
                 let chunks = bytes.cut(Int.random(in: 1...64, using: &random), by: &random)
                 let split = NATSTranscript(chunks, fixture.role, limits: limits, keeping: keeping)
                 #expect(split.steps == whole.steps, "seed \(seed), round \(round)")

@@ -10,57 +10,41 @@ struct NATSTranscript: Equatable {
     /// How many calls of `next` did not keep to what it promises.
     var breaches = 0
 
-    /// What the caller does with bytes that were consumed.
-    enum Keeping: CaseIterable {
-        /// Lets them go: every chunk is decoded from its first byte.
-        case nothing
-        /// Keeps the current operation and appends to it.
-        case frame
-        /// Keeps it but overwrites what was consumed, to show that it is not looked at again.
-        case ruins
-    }
-
     /// Decodes the chunks one after the other and checks what is true of every call.
     init(
         _ chunks: [ArraySlice<UInt8>], _ role: NATSDecoder.Role, limits: NATSLimits = NATSLimits(),
         keeping: Keeping = .nothing
     ) {
         var decoder = NATSDecoder(role: role, limits: limits)
-        var bytes: [UInt8] = []
+        var held = HeldBytes(keeping)
         var position = 0
         do throws(NATSError) {
             for chunk in chunks {
-                if keeping == .nothing || decoder.frameLength == 0 {
-                    bytes.removeAll()
-                    position = 0
-                }
-                bytes.append(contentsOf: chunk)
+                held.append(chunk, isInsideFrame: decoder.frameLength > 0, &position)
                 take: while true {
                     let before = (position: position, frame: decoder.frameLength)
-                    let step = try decoder.next(in: bytes.span, at: &position)
+                    let step = try decoder.next(in: held.bytes.span, at: &position)
                     let consumed = before.frame + position - before.position
-                    check(position >= before.position && position <= bytes.count)
+                    check(position >= before.position && position <= held.bytes.count)
                     switch step {
                     case .line(let operation):
                         check(consumed == operation.lineEnd)
                         check(decoder.frameLength == (operation.endsWithLine ? 0 : consumed))
                         check(operation.headerLength <= operation.payloadLength)
-                        if operation.endsWithLine { forget(&bytes, &position) }
+                        if operation.endsWithLine { held.endFrame(&position) }
                     case .headers(let operation):
                         check(consumed == operation.headers.upperBound && operation.kind.hasHeaders)
                         check(decoder.frameLength == consumed)
                     case .ended(let operation):
                         check(consumed == operation.endOffset && decoder.frameLength == 0)
-                        forget(&bytes, &position)
+                        held.endFrame(&position)
                     case .needsMore:
-                        check(position == bytes.count && decoder.frameLength == consumed)
+                        check(position == held.bytes.count && decoder.frameLength == consumed)
                         break take
                     }
                     steps.append(step)
                 }
-                if keeping == .ruins {
-                    for index in bytes.indices { bytes[index] = 0xAA }
-                }
+                held.endChunk()
             }
         } catch {
             self.error = error
@@ -71,11 +55,6 @@ struct NATSTranscript: Equatable {
 
     private mutating func check(_ holds: Bool) {
         if !holds { breaches += 1 }
-    }
-
-    private func forget(_ bytes: inout [UInt8], _ position: inout Int) {
-        bytes.removeFirst(position)
-        position = 0
     }
 
     var operations: [NATSOperation] {
@@ -146,14 +125,5 @@ struct NATSTranscript: Equatable {
         var line = line
         while line.last == " " { line.removeLast() }
         return line
-    }
-
-    private static func printable(_ value: ArraySlice<UInt8>) -> String {
-        let shown = value.prefix(64).map { byte in
-            let digits = String(byte, radix: 16, uppercase: true)
-            let isPlain = (0x20..<0x7F).contains(byte) && byte != UInt8(ascii: "\\")
-            return isPlain ? String(UnicodeScalar(byte)) : "\\x" + (byte < 16 ? "0" : "") + digits
-        }
-        return shown.joined() + (value.count > 64 ? "..." : "")
     }
 }

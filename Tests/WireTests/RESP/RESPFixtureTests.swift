@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 import Wire
 
@@ -11,22 +10,9 @@ struct RESPFixture: CustomTestStringConvertible {
     var role: RESPDecoder.Role { name.hasPrefix("requests") ? .requests : .replies }
     var testDescription: String { name }
 
-    static let all: [RESPFixture] = {
-        var tests = URL(fileURLWithPath: #filePath)
-        for _ in 0..<3 { tests.deleteLastPathComponent() }
-        let directory = tests.appendingPathComponent("Fixtures/resp")
-        let files = try? FileManager.default.contentsOfDirectory(at: directory, includingPropertiesForKeys: nil)
-        let captures = (files ?? []).filter { $0.pathExtension == "resp" }
-        return captures.sorted { $0.path < $1.path }.compactMap { file in
-            guard let bytes = try? Data(contentsOf: file),
-                let frames = try? String(
-                    contentsOf: file.deletingPathExtension().appendingPathExtension("frames"), encoding: .utf8)
-            else { return nil }
-            return RESPFixture(
-                name: file.deletingPathExtension().lastPathComponent, bytes: Array(bytes),
-                expected: frames.split(separator: "\n").map(String.init))
-        }
-    }()
+    static let all = Capture.all("resp", meaning: "frames").map {
+        RESPFixture(name: $0.name, bytes: $0.bytes, expected: $0.expected)
+    }
 }
 
 @Suite("RESP fixtures")
@@ -44,8 +30,8 @@ struct RESPFixtureTests {
         #expect(transcript.frameLength == 0)
     }
 
-    @Test("byte at a time: the same tokens", arguments: RESPFixture.all, RESPTranscript.Keeping.allCases)
-    func byteAtATime(fixture: RESPFixture, keeping: RESPTranscript.Keeping) {
+    @Test("byte at a time: the same tokens", arguments: RESPFixture.all, Keeping.allCases)
+    func byteAtATime(fixture: RESPFixture, keeping: Keeping) {
         let whole = RESPTranscript([fixture.bytes[...]], fixture.role)
         let bytes = fixture.bytes.indices.map { fixture.bytes[$0...$0] }
         #expect(RESPTranscript(bytes, fixture.role, keeping: keeping) == whole)
@@ -61,7 +47,7 @@ struct RESPFixtureTests {
             let whole = RESPTranscript([frame], fixture.role)
             for split in frame.indices.dropFirst() {
                 let halves = [frame[..<split], frame[split...]]
-                for keeping in RESPTranscript.Keeping.allCases {
+                for keeping in Keeping.allCases {
                     guard RESPTranscript(halves, fixture.role, keeping: keeping) != whole else { continue }
                     Issue.record("frame \(Array(frame)) split at \(split - frame.startIndex), \(keeping)")
                 }

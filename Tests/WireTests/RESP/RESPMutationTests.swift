@@ -26,7 +26,7 @@ struct RESPMutationTests {
             for _ in 0...Int.random(in: 0...3, using: &random) { Self.mutate(&bytes, &random) }
             let limits = round % 3 == 0 ? RESPLimits() : Self.limits
             let whole = RESPTranscript([bytes[...]], fixture.role, limits: limits)
-            for keeping in RESPTranscript.Keeping.allCases {
+            for keeping in Keeping.allCases {
                 let chunks = bytes.cut(Int.random(in: 1...64, using: &random), by: &random)
                 let split = RESPTranscript(chunks, fixture.role, limits: limits, keeping: keeping)
                 #expect(split.tokens == whole.tokens, "seed \(seed), round \(round)")
