@@ -147,7 +147,7 @@ extension NATSContextHeaders {
     static func append(_ injection: Injection, to bytes: inout [UInt8], most: Int = .max) {
         guard case .add(let context, let traceState, let correlation, let causation) = injection else { return }
         let start = bytes.count
-        bytes.append(contentsOf: contextText)
+        bytes.append(contentsOf: contextText.bytes)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         store(context.traceID.high, at: start + traceIDOffset, in: &raw)
@@ -164,7 +164,7 @@ extension NATSContextHeaders {
         case .traceID(let traceID):
             let start = bytes.count
             guard start + correlationText.count <= end else { break }
-            bytes.append(contentsOf: correlationText)
+            bytes.append(contentsOf: correlationText.bytes)
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             store(traceID.high, at: start + correlationName.count, in: &raw)
@@ -192,15 +192,29 @@ extension NATSContextHeaders {
     }
 
     private static let zeros = String(repeating: "0", count: 32)
-    private static let contextText = Array("traceparent: 00-\(zeros)-\(zeros.prefix(16))-00\r\n".utf8)
+    private static let contextText = FixedText("traceparent: 00-\(zeros)-\(zeros.prefix(16))-00\r\n")
     private static let traceStateName = Array("tracestate: ".utf8)
     private static let correlationName = Array("correlationid: ".utf8)
-    private static let correlationText = Array("correlationid: \(zeros)\r\n".utf8)
+    private static let correlationText = FixedText("correlationid: \(zeros)\r\n")
     private static let causationName = Array("causationid: ".utf8)
     /// Bytes of the line that every injection has.
     static let contextBytes = contextText.count
     /// Behind the name and the version.
     private static let traceIDOffset = 16
     /// The first line of a block, and the empty one that ends it.
-    static let blockStart = Array("NATS/1.0\r\n".utf8)
+    static let blockStart = FixedText("NATS/1.0\r\n")
+}
+
+/// A text that is written into many messages. Its bytes live as long as the process, so nothing counts who uses them.
+struct FixedText: Sendable {
+    /// Never written to again, and never freed.
+    nonisolated(unsafe) let bytes: UnsafeBufferPointer<UInt8>
+
+    init(_ text: String) {
+        let copy = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: text.utf8.count)
+        _ = copy.initialize(from: text.utf8)
+        bytes = UnsafeBufferPointer(copy)
+    }
+
+    var count: Int { bytes.count }
 }

@@ -155,7 +155,7 @@ extension NATSSession {
                 $0.append(UInt8(ascii: " "))
                 NATSWriter.append(headers + body, to: &$0)
                 NATSWriter.appendLineEnd(to: &$0)
-                $0.append(contentsOf: NATSContextHeaders.blockStart)
+                $0.append(contentsOf: NATSContextHeaders.blockStart.bytes)
                 $0.append(contentsOf: lane.headerLines)
                 NATSWriter.appendLineEnd(to: &$0)
             }

@@ -1,5 +1,34 @@
 import Telemetry
 
+/// The unsampled spans of one lane since its last flush, with the few conversation ids that they need.
+struct UnsampledBatch {
+    private(set) var spans: ContiguousArray<HeldSpan> = []
+    private(set) var conversations: [(position: Int, text: String)] = []
+    /// When the last of them ended, on the monotonic clock.
+    private(set) var endedAt: UInt64 = 0
+
+    private static let countMax = 64
+
+    var isEmpty: Bool { spans.isEmpty }
+    var isFull: Bool { spans.count >= Self.countMax }
+
+    @inline(__always)
+    mutating func append(_ span: borrowing SpanRecord, conversation: String?, at now: Instant) {
+        if let conversation { conversations.append((spans.count, conversation)) }
+        spans.append(HeldSpan(span))
+        endedAt = now.monotonicNanoseconds
+    }
+
+    func conversation(of position: Int) -> String? {
+        conversations.isEmpty ? nil : conversations.first { $0.position == position }?.text
+    }
+
+    mutating func removeAll() {
+        spans.removeAll(keepingCapacity: true)
+        conversations.removeAll(keepingCapacity: true)
+    }
+}
+
 /// A span record without what only kept spans have. It counts no reference, so that taking it into the ring and letting it
 /// go again, which is what becomes of most spans, is a copy of flat bytes.
 struct HeldSpan {

@@ -24,7 +24,7 @@ extension Lane {
         else { return }
         let key = DeliveryKey(stream: streamKey(destination, listener), group: group.hash, messageID: id)
         guard let closed = shared.deliveries.closed.withLock({ $0.giveUp(key) }) else { return }
-        countDeadLetter(processRoute(closed, listener), reason)
+        countDeadLetter(processRoute(closed), reason)
         record(closed, id, ending, at: now)
     }
 

@@ -12,11 +12,11 @@ extension Lane {
         return routes.find(key) ?? routes.add(makeRoute(key, type, listener), for: key)
     }
 
-    func processRoute(_ delivery: OpenDelivery, _ listener: ListenerProfile) -> RouteID {
+    func processRoute(_ delivery: OpenDelivery) -> RouteID {
         let key = Route.Key(
-            listener: listener.number, operation: processOperation, destination: delivery.destination,
+            listener: delivery.listener, operation: processOperation, destination: delivery.destination,
             group: delivery.group, template: delivery.template)
-        return routes.find(key) ?? routes.add(makeRoute(key, .process, listener), for: key)
+        return routes.find(key) ?? routes.add(makeRoute(key, .process, listeners[Int(delivery.listener)]), for: key)
     }
 
     /// The duration series of a route for one kind of failure.

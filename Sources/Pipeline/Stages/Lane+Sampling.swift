@@ -37,7 +37,7 @@ extension Lane {
     }
 
     /// Whether spans that are not sampled are worth making.
-    var holdsUnsampled: Bool { shared.provisional != nil }
+    var holdsUnsampled: Bool { keepRules != nil }
 
     /// Records a sampled span.
     func record(_ span: SpanRecord, of destination: NameID, because reason: KeepReason) {
@@ -51,25 +51,36 @@ extension Lane {
     func holdUnsampled(
         _ span: SpanRecord, conversation: String?, keptFor reason: KeepReason?, at now: Instant
     ) {
-        guard let ring = shared.provisional else { return countNotSampled() }
-        if let reason, ring.rules.contains(reason) {
-            for kept in ring.keep(span, conversation: conversation, for: reason, at: now) { record(kept) }
-        } else if let kept = ring.hold(span, conversation: conversation, at: now) {
-            record(kept)
+        guard let keepRules else { return countNotSampled() }
+        guard let reason, keepRules.contains(reason) else {
+            unsampledBatch.append(span, conversation: conversation, at: now)
+            if unsampledBatch.isFull { holdTogether() }
+            return
         }
+        // What ended before it may belong to its trace.
+        holdTogether()
+        guard let ring = shared.provisional else { return }
+        for kept in ring.keep(span, conversation: conversation, for: reason, at: now) { record(kept) }
+    }
+
+    /// Puts what was not sampled since the last time into the ring. With each flush, hence after the bytes have gone: the ring
+    /// is shared by all lanes, and its locks are taken once for the messages of a read.
+    func holdTogether() {
+        guard !unsampledBatch.isEmpty, let ring = shared.provisional else { return }
+        for kept in ring.hold(&unsampledBatch) { record(kept) }
     }
 
     /// Why a message that was sent is kept in any case.
     func rule(sentTo destination: NameID, _ outcome: Outcome, _ nanoseconds: UInt64) -> KeepReason? {
-        guard let ring = shared.provisional else { return nil }
+        guard let keepRules else { return nil }
         let index = samplingSlot(destination)
         var isSlow = false
-        if ring.rules.contains(.slow) {
+        if keepRules.contains(.slow) {
             isSlow = nanoseconds > sampling[index].slowSend.nanoseconds
             sampling[index].slowSend.record(nanoseconds)
         }
         if case .failed = outcome { return .error }
-        if sampling[index].isDeadLetter, ring.rules.contains(.deadLetter) { return .deadLetter }
+        if sampling[index].isDeadLetter, keepRules.contains(.deadLetter) { return .deadLetter }
         return isSlow ? .slow : nil
     }
 
@@ -77,10 +88,10 @@ extension Lane {
     func rule(
         processed delivery: OpenDelivery, _ outcome: SpanOutcome, _ nanoseconds: UInt64
     ) -> KeepReason? {
-        guard let ring = shared.provisional else { return nil }
-        if outcome == .deadLettered || outcome == .terminated, ring.rules.contains(.deadLetter) { return .deadLetter }
+        guard let keepRules else { return nil }
+        if outcome == .deadLettered || outcome == .terminated, keepRules.contains(.deadLetter) { return .deadLetter }
         if outcome == .redelivered || delivery.attempt > 1 { return .redelivery }
-        guard outcome == .acknowledged, ring.rules.contains(.slow) else { return nil }
+        guard outcome == .acknowledged, keepRules.contains(.slow) else { return nil }
         let index = samplingSlot(delivery.destination)
         let isSlow = nanoseconds > sampling[index].slowProcess.nanoseconds
         sampling[index].slowProcess.record(nanoseconds)

@@ -114,6 +114,8 @@ public final class Lane {
     @exclusivity(unchecked) private var groupCache: NameCache
     @exclusivity(unchecked) private var nameCache: NameCache
     @exclusivity(unchecked) private var spans: [SpanRecord] = []
+    /// Spans that were not sampled, on their way into the ring.
+    @exclusivity(unchecked) var unsampledBatch = UnsampledBatch()
     private let notSampled: Counter
     private let kept: [Counter]
     private let otherError: NameID
@@ -122,6 +124,8 @@ public final class Lane {
     let processOperation: NameID
     private let evictions: [SpanOutcome: Counter]
     let causesEvicted: Counter
+    /// Why spans that are not sampled may be kept; nil where none are.
+    let keepRules: KeepRules?
 
     /// Spans that one read can collect before they are handed over early.
     private static let spanBatch = 256
@@ -147,6 +151,7 @@ public final class Lane {
         processOperation = shared.names.intern("process")
         spans.reserveCapacity(Self.spanBatch)
         notSampled = metrics.counter(MetricCatalog.spansNotSampled, [])
+        keepRules = shared.provisional?.rules
         causesEvicted = metrics.counter(MetricCatalog.causesEvicted, [])
         kept = KeepReason.allCases.map { metrics.counter(MetricCatalog.spansKept, [$0.text]) }
         evictions = Dictionary(
@@ -157,6 +162,7 @@ public final class Lane {
 
     /// Hands finished spans over. Called once per read, after the bytes have been passed on.
     public func flush() {
+        holdTogether()
         guard !spans.isEmpty else { return }
         shared.sink.offer(&spans)
     }
@@ -224,7 +230,7 @@ public final class Lane {
     func record(_ span: SpanRecord) {
         if let reason = span.reason { kept[Int(reason.rawValue)].add(1) }
         spans.append(span)
-        if spans.count >= Self.spanBatch { flush() }
+        if spans.count >= Self.spanBatch { shared.sink.offer(&spans) }
     }
 
     func countNotSampled(_ spans: Int = 1) {
@@ -241,8 +247,7 @@ public final class Lane {
         let outcome = ending.outcome
         if outcome == .evicted || outcome == .unsettled { evictions[outcome]?.add(1) }
         delivery.holder?.process.release(delivery.process.spanID)
-        let listener = listeners[Int(delivery.listener)]
-        let route = processRoute(delivery, listener)
+        let route = processRoute(delivery)
         if outcome == .acknowledged {
             observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
         }

@@ -62,8 +62,8 @@ struct ProvisionalTable {
     var count: Int { Int(next - oldest) }
 
     /// Takes the span in, or gives it back to be recorded because its trace is kept.
-    mutating func hold(_ span: SpanRecord, _ conversation: String?, at now: UInt64) -> SpanRecord? {
-        if !kept.isEmpty, kept[span.traceID] != nil { return keepLate(span, conversation) }
+    mutating func hold(_ span: HeldSpan, _ conversation: String?, at now: UInt64) -> SpanRecord? {
+        if !kept.isEmpty, kept[span.traceID] != nil { return keepLate(span.record, conversation) }
         insert(span, conversation, at: now)
         return nil
     }
@@ -96,18 +96,18 @@ struct ProvisionalTable {
         Int(truncatingIfNeeded: ProvisionalRing.mix(trace)) & (heads.count &- 1)
     }
 
-    private mutating func insert(_ span: SpanRecord, _ conversation: String?, at now: UInt64) {
+    private mutating func insert(_ span: HeldSpan, _ conversation: String?, at now: UInt64) {
         if count == capacity { dismissOldest() }
         let chain = chain(span.traceID)
         let entry = Place(endedAt: now, previous: heads[chain], hasConversation: conversation != nil)
         let place = place(next)
         if place < places.count {
             places[place] = entry
-            spans[place] = HeldSpan(span)
+            spans[place] = span
             if conversation != nil { conversations[place] = conversation }
         } else {
             places.append(entry)
-            spans.append(HeldSpan(span))
+            spans.append(span)
             conversations.append(conversation)
         }
         heads[chain] = next

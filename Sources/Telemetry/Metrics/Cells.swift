@@ -2,11 +2,11 @@ public import Synchronization
 
 /// The memory behind the metrics of one shard: 64-bit cells side by side, so that what one event loop writes shares
 /// cache lines with its own cells and with no other loop's.
-@usableFromInline
-final class CellSlab: Sendable {
-    /// The pointer never changes and the cells behind it are atomics; they live until the last handle is gone, since
-    /// every `CellRun` holds its slab.
-    @usableFromInline nonisolated(unsafe) let cells: UnsafeMutablePointer<Atomic<UInt64>>
+///
+/// It is never freed: a series lives as long as its shard, shards live as long as the process, and a handle that keeps
+/// nothing alive can be copied on the way of a message without counting references.
+private struct CellSlab {
+    let cells: UnsafeMutablePointer<Atomic<UInt64>>
     let capacity: Int
 
     private static let cacheLineBytes = 64
@@ -18,11 +18,6 @@ final class CellSlab: Sendable {
         for position in 0..<capacity { (cells + position).initialize(to: Atomic(0)) }
         self.capacity = capacity
     }
-
-    deinit {
-        cells.deinitialize(count: capacity)
-        UnsafeMutableRawPointer(cells).deallocate()
-    }
 }
 
 /// The cells of one series.
@@ -31,12 +26,10 @@ final class CellSlab: Sendable {
 /// two plain moves instead of a locked instruction.
 @usableFromInline
 struct CellRun: Sendable {
-    @usableFromInline let slab: CellSlab
-    /// Points into `slab`, which this value keeps alive.
+    /// The pointer never changes, what it points to is atomic and never freed.
     @usableFromInline nonisolated(unsafe) let first: UnsafeMutablePointer<Atomic<UInt64>>
 
-    init(slab: CellSlab, offset: Int) {
-        self.slab = slab
+    fileprivate init(slab: CellSlab, offset: Int) {
         first = slab.cells + offset
     }
 

@@ -120,6 +120,7 @@ public struct NATSDecoder: Sendable {
         // The line that is too long is noticed when it is, not when all of it has come.
         let limit = limits.lineBytesMax - base
         let end = min(bytes.count, max(limit, position))
+        if phase == .verb, verb == 0, position &+ 4 <= end { takeVerb(bytes, &position) }
         while position < end {
             if phase == .argument {
                 scanArgument(bytes, &position, end)
@@ -167,6 +168,24 @@ public struct NATSDecoder: Sendable {
         }
         guard end == bytes.count else { throw .lineTooLong }
         return false
+    }
+
+    /// Consumes the verbs of messages at once. All others, and what only begins as one of these, are read by the letter.
+    @inline(__always)
+    private mutating func takeVerb(_ bytes: Span<UInt8>, _ position: inout Int) {
+        // Only a letter becomes a capital letter when the bit that tells them apart is cleared.
+        let letters =
+            bytes.bytes.unsafeLoadUnaligned(fromByteOffset: position, as: UInt32.self).bigEndian & 0xdfdf_dfdf
+        switch letters {
+        case 0x4850_5542, 0x484d_5347:  // HPUB, HMSG
+            verb = UInt64(letters)
+            position &+= 4
+        default:
+            let three = letters >> 8
+            guard three == 0x50_5542 || three == 0x4d_5347 else { return }  // PUB, MSG
+            verb = UInt64(three)
+            position &+= 3
+        }
     }
 
     /// Consumes what is here of an argument, up to the blank or control character behind it.

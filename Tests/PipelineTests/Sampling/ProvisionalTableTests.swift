@@ -144,3 +144,9 @@ struct ProvisionalTableTests {
         return span
     }
 }
+
+extension ProvisionalTable {
+    fileprivate mutating func hold(_ span: SpanRecord, _ conversation: String?, at now: UInt64) -> SpanRecord? {
+        hold(HeldSpan(span), conversation, at: now)
+    }
+}
