@@ -183,7 +183,8 @@ extension RedisSession {
             }
         case .select:
             if arguments.count == 2, let number = RESPText.integer(bytes, in: arguments.range(1)), number >= 0 {
-                database = number
+                databases.sent(number)
+                databases.answered(true)
                 return guarding.refusal = Self.okay
             }
         case .plain, .publishMessage, .read, .readGroup, .range, .claim, .autoClaim, .inspect, .acknowledge, .delete,
