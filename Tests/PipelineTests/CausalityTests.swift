@@ -47,6 +47,36 @@ struct CausalityTests {
         #expect(try stranger.publish("n", "1").span.traceID != job.traceID)
     }
 
+    @Test("a message that another event loop hands over before this one gets round to what had come is no cause of it")
+    func ordering() throws {
+        let scene = Scene()
+        let (reader, publisher) = (scene.connect(), scene.connect())
+        let came = scene.now
+        scene.advance(seconds: 1)
+        let later = reader.read("1-0")
+        let read = scene.now
+        // The publish was read from its socket a second ago; only now does its loop look at it.
+        scene.now = came
+        let early = try publisher.publish("n", "1").span
+        #expect(early.causality == .none && early.links.isEmpty)
+        #expect(!later.traceIDs.contains(early.traceID))
+        scene.now = read
+        #expect(try publisher.publish("n", "2").span.causality == .processLikely)
+    }
+
+    @Test("of two messages in hand, the one that was handed over too late comes not into question")
+    func orderingOfSeveral() throws {
+        let scene = Scene()
+        let (reader, publisher) = (scene.connect(), scene.connect())
+        let first = reader.read("1-0")
+        let came = scene.now
+        scene.advance(seconds: 1)
+        _ = reader.read("2-0")
+        scene.now = came
+        let span = try publisher.publish("n", "1").span
+        #expect(span.causality != .none && span.traceID == first.traceID)
+    }
+
     @Test("connections from one address are one client, told apart by the names they give themselves")
     func names() throws {
         let scene = Scene()

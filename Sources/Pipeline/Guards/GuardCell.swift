@@ -23,6 +23,8 @@ public final class GuardCell: Sendable {
     private let waiting = Atomic<Int>(0)
     private let retryShareBits = Atomic<UInt64>(GuardCell.usualRetryShare.bitPattern)
     private let turnedAway = Atomic<UInt64>(0)
+    /// Messages that wait, as the broker last told in passing, plus one; 0 where nothing was told.
+    private let toldLag = Atomic<UInt64>(0)
     private let tallies = Mutex<[GuardTally]>([])
     private let lastTotals = Mutex<[GuardTotals]>([])
 
@@ -74,6 +76,9 @@ public final class GuardCell: Sendable {
         }
         return false
     }
+
+    /// The broker has told in passing how many messages wait for the consumers.
+    func noteLag(_ messages: UInt64) { toldLag.store(messages &+ 1, ordering: .relaxed) }
 
     // MARK: The bulkhead
 
@@ -160,7 +165,13 @@ public final class GuardCell: Sendable {
         return sum
     }
 
-    /// What was delivered since the process began; only keys of `receive` have any.
+    /// The lag that was told since the last call of this; nil if none was.
+    public func takeLag() -> UInt64? {
+        let told = toldLag.exchange(0, ordering: .relaxed)
+        return told > 0 ? told - 1 : nil
+    }
+
+    /// What was published, delivered and settled since the process began.
     public var consumption: Consumption {
         tallies.withLock { $0 }.reduce(into: Consumption()) { $0.add($1.consumption) }
     }

@@ -30,7 +30,11 @@ final class GuardTally: Sendable {
         static let queueTimes = 19
         static let queueLogSum = 20
         static let overdue = 21
-        static let count = 24
+        static let processTimes = 22
+        static let processLogSum = 23
+        static let sizes = 24
+        static let sizeLogSum = 25
+        static let count = 32
     }
 
     private static let cacheLineBytes = 64
@@ -74,8 +78,21 @@ final class GuardTally: Sendable {
     /// A call was not let through.
     func rejected() { add(1, Place.rejected) }
 
+    /// A message of that many bytes was published or delivered.
+    @inline(__always)
+    func sized(_ bytes: Int64) {
+        add(1, Place.sizes)
+        addReal(NaturalLogarithm.of(UInt64(max(1, bytes))), Place.sizeLogSum)
+    }
+
+    /// A message was acknowledged so long after its delivery.
+    func processed(nanoseconds: UInt64) {
+        add(1, Place.processTimes)
+        addReal(NaturalLogarithm.ofSeconds(nanoseconds: nanoseconds), Place.processLogSum)
+    }
+
     /// Messages were delivered, all of them anew or all of them again. The sums are of those whose time in the queue is
-    /// known. Read a minute at a time, so half of a delivery does no harm.
+    /// known. Read ten seconds at a time, so half of a delivery does no harm.
     func delivered(_ count: Int, areRedelivered: Bool, queueTimes: Int, queueLogSum: Double) {
         add(UInt64(count), Place.deliveries)
         if areRedelivered { add(UInt64(count), Place.redelivered) }
@@ -156,9 +173,16 @@ final class GuardTally: Sendable {
 
     /// What was delivered since the process began.
     var consumption: Consumption {
-        Consumption(
-            deliveries: load(Place.deliveries), redeliveries: load(Place.redelivered),
-            queueTimes: load(Place.queueTimes), queueLogSum: Double(bitPattern: load(Place.queueLogSum)))
+        var sums = Consumption()
+        sums.deliveries = load(Place.deliveries)
+        sums.redeliveries = load(Place.redelivered)
+        sums.queueTimes = load(Place.queueTimes)
+        sums.queueLogSum = Double(bitPattern: load(Place.queueLogSum))
+        sums.processTimes = load(Place.processTimes)
+        sums.processLogSum = Double(bitPattern: load(Place.processLogSum))
+        sums.sizes = load(Place.sizes)
+        sums.sizeLogSum = Double(bitPattern: load(Place.sizeLogSum))
+        return sums
     }
 
     /// Calls under way on this lane; the sum over the lanes is what counts.

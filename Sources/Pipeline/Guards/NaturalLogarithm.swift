@@ -5,13 +5,17 @@
 enum NaturalLogarithm {
     /// ln(max(nanoseconds, 1 us) / 1 s).
     @inline(__always)
-    static func ofSeconds(nanoseconds: UInt64) -> Double {
-        let value = Double(max(nanoseconds, 1_000))
+    static func ofSeconds(nanoseconds: UInt64) -> Double { of(max(nanoseconds, 1_000)) - lnOfBillion }
+
+    /// ln(number), of one at least.
+    @inline(__always)
+    static func of(_ number: UInt64) -> Double {
+        let value = Double(number)
         let bits = value.bitPattern
         let exponent = Double(Int(bits >> 52) &- 1_023)
         let x = Double(bitPattern: bits & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000)
         let fraction = c0 + x * (c1 + x * (c2 + x * (c3 + x * c4)))
-        return (exponent + fraction) * ln2 - lnOfBillion
+        return (exponent + fraction) * ln2
     }
 
     private static let ln2 = 0.693_147_180_559_945_3

@@ -81,21 +81,24 @@ struct Causality {
     /// A message that somebody has to settle was handed over. Returns who holds it now; `evicted` counts an earlier one
     /// that had to leave.
     mutating func leased(
-        _ process: TraceContext, _ id: MessageID, _ correlation: Correlation, evicted: Counter
+        _ process: TraceContext, _ id: MessageID, _ correlation: Correlation, evicted: Counter, at now: Instant
     ) -> Holder? {
         guard let client = self.process else { return nil }
         readCount += 1
         let cause = Cause(
-            context: process, messageID: id, correlation: correlation, connection: connection, read: read)
+            context: process, messageID: id, correlation: correlation, connection: connection, read: read,
+            handedAt: now.monotonicNanoseconds)
         if client.hold(cause) { evicted.add(1) }
         return Holder(process: client, connection: connection, read: read)
     }
 
     /// A message that nobody settles was handed over.
-    mutating func handed(_ context: TraceContext, _ id: MessageID, _ correlation: Correlation) {
+    mutating func handed(_ context: TraceContext, _ id: MessageID, _ correlation: Correlation, at now: Instant) {
         guard process != nil, isSequential, unsettled.count < ClientProcess.linksMax else { return }
         unsettled.append(
-            Cause(context: context, messageID: id, correlation: correlation, connection: connection, read: read))
+            Cause(
+                context: context, messageID: id, correlation: correlation, connection: connection, read: read,
+                handedAt: now.monotonicNanoseconds))
     }
 
     /// This connection has settled what these held. Called after they were released.
@@ -111,8 +114,8 @@ struct Causality {
 
     // MARK: Inferring
 
-    /// The cause of a message that is published now. `mentions` tells how the message names a candidate.
-    func infer(mentions: (Cause) -> Cause.Mention) -> Inference {
+    /// The cause of a message that has come from the client at `now`. `mentions` tells how the message names a candidate.
+    func infer(at now: Instant, mentions: (Cause) -> Cause.Mention) -> Inference {
         guard let process else { return .nothing }
         if process.holdsNothing {
             guard !unsettled.isEmpty else {
@@ -124,7 +127,7 @@ struct Causality {
         guard unsettled.isEmpty else { return inferFromUnsettled(mentions) }
         let position = ClientProcess.Position(
             connection: connection, read: read, readCount: readCount, isSequential: isSequential,
-            isInterleaved: isInterleaved)
+            isInterleaved: isInterleaved, at: now.monotonicNanoseconds)
         return process.infer(at: position, mentions: mentions)
     }
 
@@ -142,14 +145,15 @@ struct Causality {
 
     /// Links to the candidates, for a span that is kept.
     func links(
-        of inference: Inference, mentions: (Cause) -> Cause.Mention
+        of inference: Inference, at now: Instant, mentions: (Cause) -> Cause.Mention
     ) -> (links: [SpanLink], leftOut: Int) {
         guard unsettled.isEmpty else {
             return (
                 unsettled.map { SpanLink(context: $0.context, messageID: $0.messageID, isCandidate: true) }, 0
             )
         }
-        return process?.links(inference.candidates, besides: inference.cause, mentions: mentions) ?? ([], 0)
+        return process?.links(
+            inference.candidates, besides: inference.cause, handedBy: now.monotonicNanoseconds, mentions: mentions) ?? ([], 0)
     }
 }
 

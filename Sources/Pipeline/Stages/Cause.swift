@@ -15,6 +15,8 @@ struct Cause: Sendable {
     /// The connection that read it, and the how manieth read of that connection it was.
     var connection: UInt32
     var read: UInt32
+    /// When it was handed over, on the monotonic clock. It cannot cause what had come from the client by then.
+    var handedAt: UInt64
 
     /// How a message names this one.
     enum Mention {

@@ -171,6 +171,8 @@ public final class ClientProcess: Sendable {
         var isSequential: Bool
         /// It has finished an older message while it held a newer one.
         var isInterleaved: Bool
+        /// When the message came from the client, on the monotonic clock.
+        var at: UInt64
     }
 
     /// The cause of a message that is published at `position`, by the first rule that leaves one possibility: the only
@@ -178,14 +180,18 @@ public final class ClientProcess: Sendable {
     /// connection's last read, when it works strictly one after the other.
     func infer(at position: Position, mentions: (Cause) -> Cause.Mention) -> Inference {
         state.withLock { state in
-            if state.held.count == 1 {
-                let only = state.held[0]
+            // Between the coming of this message and now another event loop may have handed over one: that is no cause.
+            let candidates = state.held.lazy.filter { $0.handedAt <= position.at }
+            guard let only = candidates.first else {
+                noteOrigin()
+                return .nothing
+            }
+            if candidates.dropFirst().isEmpty {
                 return Inference(cause: only, causality: causality(ofOnly: only, position, state))
             }
-            var counts = (held: 0, connection: 0, correlation: 0, messageID: 0)
+            var counts = (connection: 0, correlation: 0, messageID: 0)
             var found: (connection: Cause?, correlation: Cause?, messageID: Cause?, read: Cause?)
-            for cause in state.held {
-                counts.held += 1
+            for cause in candidates {
                 switch mentions(cause) {
                 case .nothing: break
                 case .correlation: (counts.correlation, found.correlation) = (counts.correlation + 1, cause)
@@ -195,7 +201,6 @@ public final class ClientProcess: Sendable {
                 (counts.connection, found.connection) = (counts.connection + 1, cause)
                 if cause.read == position.read { found.read = cause }
             }
-            guard counts.held > 0 else { return .nothing }
             if counts.messageID == 1 { return Inference(cause: found.messageID, causality: .contentLikely) }
             if counts.messageID > 1 { return Inference(candidates: .messageID) }
             if counts.correlation == 1 { return Inference(cause: found.correlation, causality: .contentLikely) }
@@ -223,12 +228,14 @@ public final class ClientProcess: Sendable {
 
     /// Links to the newest candidates but `cause`, in order of delivery, and how many were left out.
     func links(
-        _ candidates: Inference.Candidates, besides cause: Cause?, mentions: (Cause) -> Cause.Mention
+        _ candidates: Inference.Candidates, besides cause: Cause?, handedBy moment: UInt64,
+        mentions: (Cause) -> Cause.Mention
     ) -> (links: [SpanLink], leftOut: Int) {
         state.withLock { state in
             var links: [SpanLink] = []
             var leftOut = 0
-            for candidate in state.held.reversed() where candidate.context.spanID != cause?.context.spanID {
+            for candidate in state.held.reversed()
+            where candidate.context.spanID != cause?.context.spanID && candidate.handedAt <= moment {
                 switch (candidates, mentions(candidate)) {
                 case (.none, _), (.messageID, .nothing), (.messageID, .correlation), (.correlation, .nothing): continue
                 case (.all, _), (.messageID, .messageID), (.correlation, .correlation), (.correlation, .messageID):

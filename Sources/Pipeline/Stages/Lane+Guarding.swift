@@ -180,6 +180,8 @@ extension Lane {
         case .send: operation = .publish
         case .receive: operation = .receive
         case .settle: operation = .acknowledge
+        // What a group works on is told to the guard of what it receives.
+        case .process where !descriptor.group.isEmpty: operation = .receive
         case .create, .process: return nil
         }
         let guardKey = GuardKey(

@@ -76,14 +76,17 @@ extension Lane {
                     tellDelivered(message, context, queue, client, open.consumer, route, at: now)
                 }
                 guard let cause = message.context ?? (messages.count == 1 ? context : nil) else { continue }
-                causality.handed(cause, message.messageID, correlation(of: message))
+                causality.handed(cause, message.messageID, correlation(of: message), at: now)
             case .inspection:
                 break
             }
         }
         if !open.isInspection {
-            routes.routes[route.index].guarding?.tally.delivered(
-                messages.count, areRedelivered: isRedelivery, queueTimes: queueTimes, queueLogSum: queueLogSum)
+            if let tally = routes.routes[route.index].guarding?.tally {
+                tally.delivered(
+                    messages.count, areRedelivered: isRedelivery, queueTimes: queueTimes, queueLogSum: queueLogSum)
+                for message in messages { tally.sized(message.bodySize) }
+            }
         }
         guard context.isSampled || holdsUnsampled else { return countNotSampled() }
         var span = receiveSpan(open, context, route, client, now)
@@ -135,6 +138,7 @@ extension Lane {
         let queue = isFirst ? queueNanoseconds(message, now) : .min
         if queue != .min { record(queue: queue, of: message, route, now) }
         if !isFirst { countRedelivered(route) }
+        noteFlow(of: message, queue, isFirst: isFirst, route)
         lease(
             message, open, open.destination, queue, route, firstDelivery: isFirst, client: client, listener: listener,
             causality: &causality, at: now)
@@ -203,6 +207,17 @@ extension Lane {
 
     // MARK: Parts
 
+    /// What the guard of the consumers hears of a message that came by itself.
+    private func noteFlow(of message: Delivered, _ queue: Int64, isFirst: Bool, _ route: RouteID) {
+        guard let own = routes.routes[route.index].guarding else { return }
+        let isKnown = queue != .min
+        own.tally.delivered(
+            1, areRedelivered: !isFirst, queueTimes: isKnown ? 1 : 0,
+            queueLogSum: isKnown ? NaturalLogarithm.ofSeconds(nanoseconds: UInt64(max(0, queue))) : 0)
+        own.tally.sized(message.bodySize)
+        if let pending = message.position?.pending { own.cell.noteLag(pending) }
+    }
+
     private func record(queue: Int64, of message: Delivered, _ route: RouteID, _ now: Instant) {
         let histogram = queueHistogram(route)
         // Clocks of two machines may disagree; a negative wait counts as none, and is counted apart.
@@ -236,7 +251,7 @@ extension Lane {
         }
         if tap.isWatched { tellDelivered(delivery, message.messageID, route, at: now) }
         delivery.holder = causality.leased(
-            delivery.process, message.messageID, correlation(of: message), evicted: causesEvicted)
+            delivery.process, message.messageID, correlation(of: message), evicted: causesEvicted, at: now)
         guard let displaced = shared.deliveries.insert(delivery, for: key) else { return }
         if let earlier = displaced.earlier { finish(earlier, message.messageID, as: .redelivered, at: now) }
         if let evicted = displaced.evicted { close(evicted.delivery, evicted.key, Ending(.evicted), at: now) }

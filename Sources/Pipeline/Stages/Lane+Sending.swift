@@ -22,7 +22,7 @@ extension Lane {
             return (open, .none, .ownContext)
         }
         let told = publication.origin.map { Inference.given($0.causes) } ?? .nothing
-        let inference = told.cause == nil ? causality.infer(mentions: mentions) : told
+        let inference = told.cause == nil ? causality.infer(at: now, mentions: mentions) : told
         var traceState = publication.traceState
         if inference.cause == nil, let origin = publication.origin, let caller = origin.caller {
             begin(&open, caller)
@@ -35,7 +35,7 @@ extension Lane {
             if let causes = publication.origin?.causes, causes.count > 1 {
                 candidates = Self.links(to: causes)
             } else if inference.candidates != .none {
-                candidates = causality.links(of: inference, mentions: mentions)
+                candidates = causality.links(of: inference, at: now, mentions: mentions)
             }
         }
         if let obstacle = obstacle(publication, listener.inject, open.context.isSampled) {
@@ -114,6 +114,7 @@ extension Lane {
         let duration = now.nanoseconds(since: open.startedAt)
         observe(open.route, duration, open.context, outcome, now)
         countMessages(open.route, 1)
+        routes.routes[open.route.index].guarding?.tally.sized(open.bodySize)
         if routes.routes[open.route.index].takesDeadLetters, outcome == .succeeded {
             countDeadLetter(open.route, .published)
         }

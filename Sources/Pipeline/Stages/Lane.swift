@@ -249,7 +249,9 @@ public final class Lane {
         delivery.holder?.process.release(delivery.process.spanID)
         let route = processRoute(delivery)
         if outcome == .acknowledged {
-            observe(route, now.nanoseconds(since: delivery.deliveredAt), delivery.process, .succeeded, now)
+            let duration = now.nanoseconds(since: delivery.deliveredAt)
+            observe(route, duration, delivery.process, .succeeded, now)
+            routes.routes[route.index].guarding?.tally.processed(nanoseconds: duration)
         }
         if ending.deadLetter != .none { countDeadLetter(route, ending.deadLetter) }
         if tap.isWatched { tellSettled(delivery, messageID, outcome, route, at: now) }

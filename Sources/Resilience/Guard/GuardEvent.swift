@@ -10,8 +10,10 @@ public enum GuardEvent: Sendable {
     case relief(LoadRelief.Change)
     /// Detector B has scored the last minute.
     case scored(KeyLearning.AnomalyScores)
-    /// Latency or lag will reach a limit soon.
-    case breachAhead(TrendForecast.Breach)
+    /// Latency or lag will reach a limit soon; told once each time.
+    case breachAhead(KeyLearning.Foresight)
+    /// Something about the flow of messages has been unusual for half a minute, by so many deviations.
+    case unusual(FlowSignal, deviations: Double)
     /// A level that was an anomaly for long is taken for normal from now on.
     case regimeAccepted
 }

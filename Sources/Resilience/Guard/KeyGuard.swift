@@ -24,18 +24,22 @@ public struct KeyGuard: Sendable {
     private var second = CallSecond()
     private var beats = 0
     private var keptShare = 1.0
+    private var seesBreach = false
     private var trippedBy: TransitionReason?
     private var sawAnomaly = false
 
     /// A guard of a key that begins now, or goes on with what it had learned before.
     public init(
-        policy: GuardPolicy, parent: ParentBaseline? = nil, resuming state: LearnedState? = nil, now: UInt64,
-        unixSeconds: Double
+        policy: GuardPolicy, parent: ParentBaseline? = nil, resuming state: LearnedState? = nil,
+        watchesQueue: Bool = false, now: UInt64, unixSeconds: Double
     ) {
         self.policy = policy
         learning =
-            state.map { KeyLearning($0, policy: policy.tuner, now: now, unixSeconds: unixSeconds) }
-            ?? KeyLearning(policy: policy.tuner, parent: parent, now: now, unixSeconds: unixSeconds)
+            state.map {
+                KeyLearning($0, policy: policy.tuner, watchesQueue: watchesQueue, now: now, unixSeconds: unixSeconds)
+            }
+            ?? KeyLearning(
+                policy: policy.tuner, parent: parent, watchesQueue: watchesQueue, now: now, unixSeconds: unixSeconds)
         breaker = BreakerMachine(mode: policy.mode, parameters: learning.tuner.applied, bounds: policy.bounds)
         limit = policy.bulkhead.map { GradientLimit(bounds: $0) }
     }
@@ -77,10 +81,12 @@ public struct KeyGuard: Sendable {
 
     // MARK: Inputs
 
-    /// Takes what the calls did since the last beat. `unixSeconds` is for records only.
+    /// The next beat takes what has passed in the last ten seconds.
+    public var wantsFlow: Bool { (beats + 1) % (Self.beatsPerSecond * Int(FlowWatch.tickSeconds)) == 0 }
+
+    /// Takes what the calls did since the last beat, and `flow` where it is wanted. `unixSeconds` is for records only.
     public mutating func beat(
-        _ tally: CallTally, lag: Double? = nil, lagLimit: Double? = nil, exemplarTraceID: UInt128? = nil,
-        now: UInt64, unixSeconds: Double, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, flow: FlowTally? = nil, exemplarTraceID: UInt128? = nil, now: UInt64, unixSeconds: Double, using random: inout some RandomNumberGenerator
     ) -> [GuardEvent] {
         guard policy.mode != .off else { return [] }
         var events: [GuardEvent] = []
@@ -94,8 +100,7 @@ public struct KeyGuard: Sendable {
         if beats % Self.beatsPerSecond == 0 {
             let around = KeyLearning.Surroundings(
                 now: now, unixSeconds: unixSeconds, isClosed: breaker.isHealthy && !breaker.isDegraded,
-                isShadow: isTrial(atUnixSeconds: unixSeconds), lag: lag, lagLimit: lagLimit,
-                exemplarTraceID: exemplarTraceID)
+                isShadow: isTrial(atUnixSeconds: unixSeconds), flow: flow, exemplarTraceID: exemplarTraceID)
             learn(around, &events)
         }
         breaker.parameters = learning.tuner.applied
@@ -136,10 +141,9 @@ public struct KeyGuard: Sendable {
         if reading.isHot { sawAnomaly = true }
         if reading.hasAcceptedRegime { events.append(.regimeAccepted) }
         if let scores = lesson.scores { events.append(.scored(scores)) }
-        if around.now / 1_000_000_000 % UInt64(TrendForecast.tickSeconds) == 0 {
-            keptShare = lesson.breach?.keptShare ?? 1
-        }
-        if let breach = lesson.breach { events.append(.breachAhead(breach)) }
+        if let foresight = lesson.breach, !seesBreach { events.append(.breachAhead(foresight)) }
+        if lesson.isForecast { (keptShare, seesBreach) = (lesson.breach?.breach.keptShare ?? 1, lesson.breach != nil) }
+        events += lesson.unusual.map { .unusual($0, deviations: learning.flow[score: $0]) }
         events += lesson.changes.map { .threshold($0) }
         let usual = learning.baseline.logLatencyMean.map(Elementary.exp)
         // Before it is learned, slow is what would time out, and no measure of what is bearable.

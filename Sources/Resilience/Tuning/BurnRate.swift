@@ -4,9 +4,12 @@ public struct ServiceObjective: Sendable, Hashable {
     public var goodShare: Double?
     /// A call that takes longer is not good, whatever is usual.
     public var latencyNanoseconds: UInt64?
+    /// So many messages may wait for their consumers.
+    public var lag: Double?
 
     /// Nothing is promised by default.
-    public init(goodShare: Double? = nil, latencyNanoseconds: UInt64? = nil) {
+    public init(goodShare: Double? = nil, latencyNanoseconds: UInt64? = nil, lag: Double? = nil) {
+        self.lag = lag
         if let goodShare { precondition(goodShare >= 0 && goodShare < 1, "a good share is 0 or more and below 1") }
         self.goodShare = goodShare
         self.latencyNanoseconds = latencyNanoseconds

@@ -10,6 +10,8 @@ public struct KeyLearning: Sendable {
     /// A change of a fifth of these after perfect flatness is worth a warning: failure share, log latency.
     private static let failureResolution = 0.25
     private static let latencyResolution = 1.0
+    /// Fewer messages that wait are never too many, unless that was promised.
+    private static let lagLimitMin = 100.0
     /// Calls at the usual failure share that are added to a minute, so that one failure of one call is no record.
     private static let shareWeight = 10.0
 
@@ -23,8 +25,12 @@ public struct KeyLearning: Sendable {
     public internal(set) var latencyDetector = EnvelopeDetector(resolution: latencyResolution)
     /// Trend of the logarithm of the 95 % latency.
     public private(set) var latencyForecast = TrendForecast()
-    /// Trend of the depth or lag of the queue.
+    /// Trend of the lag of the queue.
     public private(set) var lagForecast = TrendForecast()
+    /// Throughput, times in queue and process, lag, redeliveries and size.
+    public private(set) var flow = FlowWatch()
+    /// Detector B of latency watches the time in the queue: for keys whose calls take as long as nothing comes.
+    let watchesQueue: Bool
     /// The last scores of detector B.
     public private(set) var scores = AnomalyScores()
     /// When the key was first seen, by the wall clock: a new key is in shadow for a while.
@@ -32,6 +38,7 @@ public struct KeyLearning: Sendable {
 
     var peaks = PeaksOverThreshold()
     private var minute = CallSecond()
+    private var minuteQueue: (times: Float, logSum: Float) = (0, 0)
     private var tenSeconds = CallSecond()
     private var seconds = 0
     private var callsSinceStep = 0.0
@@ -43,7 +50,7 @@ public struct KeyLearning: Sendable {
     public struct AnomalyScores: Sendable, Hashable {
         /// Of the failure share.
         public var failures = 0.0
-        /// Of the 95 % latency.
+        /// Of the 95 % latency, or of the time in the queue.
         public var latency = 0.0
 
         /// Nothing unusual.
@@ -62,7 +69,19 @@ public struct KeyLearning: Sendable {
         /// New scores of detector B, once a minute.
         public var scores: AnomalyScores?
         /// A limit that latency or lag will reach soon; may shrink retries and bulkhead, never open a breaker.
-        public var breach: TrendForecast.Breach?
+        public var breach: Foresight?
+        /// It was time to look ahead.
+        public var isForecast = false
+        /// What has been unusual about the flow of messages for half a minute.
+        public var unusual: [FlowSignal] = []
+    }
+
+    /// What comes, if it goes on so.
+    public struct Foresight: Sendable, Hashable {
+        /// Lag, and not latency.
+        public var isOfLag: Bool
+        /// When, and how sure.
+        public var breach: TrendForecast.Breach
     }
 
     /// What surrounds a second.
@@ -75,30 +94,31 @@ public struct KeyLearning: Sendable {
         public var isClosed: Bool
         /// What is learned does not act.
         public var isShadow: Bool
-        /// Depth or lag of the queue, where there is one.
-        public var lag: Double?
-        /// The depth that is full.
-        public var lagLimit: Double?
+        /// What has passed, once in ten seconds.
+        public var flow: FlowTally?
         /// A trace of a call of this second.
         public var exemplarTraceID: UInt128?
 
         /// By default a closed breaker that is not in shadow.
         public init(
-            now: UInt64, unixSeconds: Double, isClosed: Bool = true, isShadow: Bool = false, lag: Double? = nil,
-            lagLimit: Double? = nil, exemplarTraceID: UInt128? = nil
+            now: UInt64, unixSeconds: Double, isClosed: Bool = true, isShadow: Bool = false,
+            flow: FlowTally? = nil, exemplarTraceID: UInt128? = nil
         ) {
             self.now = now
             self.unixSeconds = unixSeconds
             self.isClosed = isClosed
             self.isShadow = isShadow
-            self.lag = lag
-            self.lagLimit = lagLimit
+            self.flow = flow
             self.exemplarTraceID = exemplarTraceID
         }
     }
 
     /// A key that begins now, with what is usual for its parent.
-    public init(policy: TunerPolicy, parent: ParentBaseline? = nil, now: UInt64, unixSeconds: Double) {
+    public init(
+        policy: TunerPolicy, parent: ParentBaseline? = nil, watchesQueue: Bool = false, now: UInt64,
+        unixSeconds: Double
+    ) {
+        self.watchesQueue = watchesQueue
         baseline = Baseline(parent: parent)
         tuner = Tuner(policy: policy, now: now)
         firstSeenUnixSeconds = unixSeconds
@@ -119,7 +139,8 @@ public struct KeyLearning: Sendable {
         tenSeconds.add(second)
         seconds += 1
         var lesson = Lesson(reading: reading, changes: [], scores: nil, breach: nil)
-        if seconds % Int(TrendForecast.tickSeconds) == 0 { lesson.breach = forecast(around) }
+        if let tally = around.flow { lesson.unusual = take(tally) }
+        if seconds % Int(TrendForecast.tickSeconds) == 0 { (lesson.isForecast, lesson.breach) = (true, forecast()) }
         if seconds % Self.scoreSeconds == 0 {
             score(around)
             lesson.scores = scores
@@ -141,26 +162,52 @@ public struct KeyLearning: Sendable {
             exemplarTraceID: around.exemplarTraceID)
     }
 
+    private mutating func take(_ tally: FlowTally) -> [FlowSignal] {
+        if let lag = tally.lag { lagForecast.add(lag) }
+        minuteQueue.times += Float(tally.queueTimes)
+        minuteQueue.logSum += Float(tally.queueLogSum)
+        return flow.tick(tally)
+    }
+
     private mutating func score(_ around: Surroundings) {
-        defer { minute = CallSecond() }
+        defer { (minute, minuteQueue) = (CallSecond(), (0, 0)) }
         scores = AnomalyScores()
+        if watchesQueue, minuteQueue.times > 0 {
+            let mean = Double(minuteQueue.logSum / minuteQueue.times)
+            scores.latency = latencyDetector.score(mean, atUnixSeconds: around.unixSeconds)
+        }
+        scoreCalls(around)
+        if scores.isWarning { warnedUntil = around.now &+ Self.warningNanoseconds }
+    }
+
+    private mutating func scoreCalls(_ around: Surroundings) {
         guard minute.calls > 0 else { return }
         let share =
             (minute.failures + Self.shareWeight * baseline.failureShare) / (minute.calls + Self.shareWeight)
         scores.failures = failureDetector.score(share, atUnixSeconds: around.unixSeconds)
+        guard !watchesQueue else { return }
         scores.latency = latencyDetector.score(minute.logLatency95, atUnixSeconds: around.unixSeconds)
-        if scores.isWarning { warnedUntil = around.now &+ Self.warningNanoseconds }
     }
 
     /// Once every ten seconds: the tail's quantile, and the limits that come near.
-    private mutating func forecast(_ around: Surroundings) -> TrendForecast.Breach? {
+    private mutating func forecast() -> Foresight? {
         slowQuantile = peaks.quantile
         if tenSeconds.calls > 0 { latencyForecast.add(tenSeconds.logLatency95) }
         tenSeconds = CallSecond()
-        if let lag = around.lag { lagForecast.add(lag) }
-        let latency = latencyForecast.breach(of: Elementary.ln(tuner.applied[.slowCall]))
-        let lag = around.lagLimit.flatMap { lagForecast.breach(of: $0) }
-        return [latency, lag].compactMap { $0 }.filter(\.isNear).min { $0.seconds < $1.seconds }
+        let latency = watchesQueue ? nil : latencyForecast.breach(of: Elementary.ln(tuner.applied[.slowCall]))
+        let lag = lagLimit.flatMap { lagForecast.breach(of: $0) }
+        return [(false, latency), (true, lag)]
+            .compactMap { isOfLag, breach in breach.map { Foresight(isOfLag: isOfLag, breach: $0) } }
+            .filter(\.breach.isNear).min { $0.breach.seconds < $1.breach.seconds }
+    }
+
+    /// The lag that is too much: what was promised, or else what is as far from the usual as an anomaly; nil while that
+    /// is not known.
+    var lagLimit: Double? {
+        if let promised = tuner.policy.objective.lag { return promised }
+        return flow.level(of: .lag).map {
+            max(Self.lagLimitMin, Elementary.exp($0.mean + Baseline.hotScore * $0.deviation) - 1)
+        }
     }
 }
 

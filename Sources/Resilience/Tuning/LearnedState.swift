@@ -54,8 +54,10 @@ extension KeyLearning {
     }
 
     /// Goes on with what was learned before, as far as it is still worth something; the policy's bounds win.
-    public init(_ state: LearnedState, policy: TunerPolicy, now: UInt64, unixSeconds: Double) {
-        self.init(policy: policy, now: now, unixSeconds: state.firstSeenUnixSeconds)
+    public init(
+        _ state: LearnedState, policy: TunerPolicy, watchesQueue: Bool = false, now: UInt64, unixSeconds: Double
+    ) {
+        self.init(policy: policy, watchesQueue: watchesQueue, now: now, unixSeconds: state.firstSeenUnixSeconds)
         let age = max(0, unixSeconds - state.savedUnixSeconds)
         baseline = state.baseline.aged(by: age)
         let share = Elementary.power(0.5, age / LearnedState.thresholdHalfLifeSeconds)

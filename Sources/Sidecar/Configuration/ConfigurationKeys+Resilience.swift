@@ -20,6 +20,18 @@ extension ConfigurationKeys {
             "resilience.learning_seconds", \.resilience.learningSeconds, .number(0...31_536_000),
             "seconds for which a new breaker only records what it learns and works with its start values"),
         ConfigurationKey(
+            "resilience.objective.good_share", \.resilience.objectiveGoodShare,
+            ValueSyntax<Double>.decimal(0.5...0.99999).optional(), default: "none",
+            "the share of calls that is promised to succeed; while failures use that up too fast, breakers only tighten"),
+        ConfigurationKey(
+            "resilience.objective.latency_milliseconds", \.resilience.objectiveLatencyMilliseconds,
+            ValueSyntax<Int>.number(1...3_600_000).optional(), default: "none",
+            "milliseconds in which calls are promised to be answered; a slower one is slow, whatever is usual"),
+        ConfigurationKey(
+            "resilience.objective.lag", \.resilience.objectiveLag,
+            ValueSyntax<Int>.number(1...1_000_000_000).optional(), default: "none",
+            "messages that may wait for their consumers; before that many do, there is a warning"),
+        ConfigurationKey(
             "resilience.guards", \.resilience.guards, .number(1...100_000),
             "breakers in the process; further destinations share the one of their operation"),
         ConfigurationKey(

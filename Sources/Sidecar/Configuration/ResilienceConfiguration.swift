@@ -31,6 +31,12 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var callTimeoutMilliseconds = 5_000
     /// Seconds for which a new guard only records what it learns, and works with the start values. Default 300.
     public var learningSeconds = 300
+    /// What is promised of every destination, where something is.
+    public var objectiveGoodShare: Double?
+    /// See `objectiveGoodShare`.
+    public var objectiveLatencyMilliseconds: Int?
+    /// See `objectiveGoodShare`.
+    public var objectiveLag: Int?
     /// Guards in the process; further destinations share the guard of their operation. Default 1,000.
     public var guards = 1_000
     /// Milliseconds for which a new connection tries to reach an upstream that refuses it. Default 1,000.
@@ -89,8 +95,14 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         guard breaker != .off, let mode = BreakerMode(rawValue: breaker.rawValue) else { return nil }
         return GuardPolicy(
             mode: mode, timeoutNanoseconds: UInt64(callTimeoutMilliseconds) * 1_000_000, bounds: bounds,
-            trialSeconds: Double(learningSeconds),
+            objective: objective, trialSeconds: Double(learningSeconds),
             bulkhead: bulkheadMax > 0 ? min(bulkheadMin, bulkheadMax)...bulkheadMax : nil)
+    }
+
+    private var objective: ServiceObjective {
+        ServiceObjective(
+            goodShare: objectiveGoodShare,
+            latencyNanoseconds: objectiveLatencyMilliseconds.map { UInt64($0) * 1_000_000 }, lag: objectiveLag.map(Double.init))
     }
 
     /// Who waits for a place, and how long; nil when nobody has to.

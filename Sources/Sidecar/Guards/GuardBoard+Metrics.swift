@@ -43,12 +43,13 @@ extension GuardEntry {
         samples.set(MetricCatalog.anomalyScore, labels + ["error_deviation"], value: keyGuard.reading.errorScore)
         samples.set(MetricCatalog.anomalyScore, labels + ["latency_deviation"], value: keyGuard.reading.latencyScore)
         let scores = keyGuard.learning.scores
-        if let consumers {
-            samples.set(MetricCatalog.anomalyScore, labels + ["queue_time"], value: consumers.queueScore)
-            samples.set(MetricCatalog.anomalyScore, labels + ["redeliveries"], value: consumers.redeliveryScore)
-        }
         samples.set(MetricCatalog.anomalyScore, labels + ["failures"], value: scores.failures)
-        samples.set(MetricCatalog.anomalyScore, labels + ["latency"], value: scores.latency)
+        samples.set(MetricCatalog.anomalyScore, labels + [latencySignal.name], value: scores.latency)
+        let flow = keyGuard.learning.flow
+        for signal in FlowSignal.allCases where flow.level(of: signal) != nil {
+            samples.set(MetricCatalog.anomalyScore, labels + [signal.name + "_deviation"], value: flow[score: signal])
+        }
+        if let lag { samples.set(MetricCatalog.lag, labels, value: lag) }
     }
 
     private func addThresholds(_ labels: [String], to samples: inout ScrapeSamples) {

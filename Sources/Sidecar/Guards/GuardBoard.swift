@@ -84,10 +84,7 @@ final class GuardBoard: Sendable {
                 let events = state.entries[index].beat(
                     tally, now: now, unixSeconds: unixSeconds, using: &state.random)
                 state.parents[cells[index].key.parent, default: ParentWatch()].add(tally)
-                var told = events.compactMap { state.entries[index].take($0, unixNanoseconds: unixNanoseconds) }
-                if let warning = state.entries[index].watchConsumers(now: now, unixNanoseconds: unixNanoseconds) {
-                    told.append(warning)
-                }
+                let told = events.compactMap { state.entries[index].take($0, unixNanoseconds: unixNanoseconds) }
                 for record in told { state.history.append(record) }
                 records += told
             }

@@ -9,7 +9,10 @@ struct GuardEntry {
     private(set) var transitions: [Transition: UInt64] = [:]
     private(set) var changes: [Change: UInt64] = [:]
     private(set) var totals = CallTotals()
-    private(set) var consumers: ConsumerWatch?
+    /// Messages that wait for the consumers, as of the last ten seconds that told.
+    private(set) var lag: Double?
+    private var meter = FlowMeter()
+    private var callsSinceFlow = 0
     private var stateBeganAt: UInt64
     private var stateReason: TransitionReason?
     private let policy: GuardPolicy
@@ -41,18 +44,9 @@ struct GuardEntry {
         self.cell = cell
         self.policy = policy
         keyGuard = KeyGuard(
-            policy: policy, parent: parent, resuming: learned, now: now,
+            policy: policy, parent: parent, resuming: learned, watchesQueue: cell.key.operation == .receive, now: now,
             unixSeconds: Double(unixNanoseconds) / 1e9)
         stateBeganAt = unixNanoseconds
-        consumers = cell.key.operation == .receive ? ConsumerWatch() : nil
-    }
-
-    /// Once a minute: a warning about consumers, if there is one.
-    mutating func watchConsumers(now: UInt64, unixNanoseconds: UInt64) -> GuardRecord? {
-        let warning = consumers?.beat(cell.consumption, now: now, unixSeconds: Double(unixNanoseconds) / 1e9)
-        return warning.flatMap {
-            GuardRecord(unixNanoseconds: unixNanoseconds, key: cell.key, what: .warning($0))
-        }
     }
 
     /// Takes what the calls did, and publishes what the next ones meet.
@@ -60,7 +54,15 @@ struct GuardEntry {
         _ tally: CallTally, now: UInt64, unixSeconds: Double, using random: inout some RandomNumberGenerator
     ) -> [GuardEvent] {
         count(tally)
-        let events = keyGuard.beat(tally, now: now, unixSeconds: unixSeconds, using: &random)
+        callsSinceFlow += tally.calls
+        var flow: FlowTally?
+        if keyGuard.wantsFlow {
+            let passed = meter.read(cell, calls: callsSinceFlow)
+            callsSinceFlow = 0
+            lag = passed.lag ?? (passed.messages > 0 ? nil : lag)
+            flow = passed
+        }
+        let events = keyGuard.beat(tally, flow: flow, now: now, unixSeconds: unixSeconds, using: &random)
         publish()
         return events
     }
@@ -111,11 +113,13 @@ struct GuardEntry {
                 unixNanoseconds: unixNanoseconds, key: cell.key, what: .threshold(change),
                 parameters: keyGuard.learning.tuner.applied)
         case .scored(let scores):
-            return scores.isWarning
-                ? GuardRecord(
-                    unixNanoseconds: unixNanoseconds, key: cell.key,
-                    what: .warning("unusual for this key: failures \(scores.failures), latency \(scores.latency)"))
-                : nil
+            guard scores.isWarning else { return nil }
+            return warning(
+                "unusual for this key: failures \(GuardRecord.text(scores.failures)), "
+                    + "\(latencySignal.words) \(GuardRecord.text(scores.latency))", unixNanoseconds)
+        case .unusual(let signal, let deviations):
+            return warning(
+                "unusual for half a minute: \(signal.name), \(GuardRecord.text(deviations)) deviations", unixNanoseconds)
         case .degraded(let isDegraded):
             return GuardRecord(
                 unixNanoseconds: unixNanoseconds, key: cell.key,
@@ -123,10 +127,8 @@ struct GuardEntry {
                     isDegraded
                         ? "a learned threshold is exceeded, but not far enough to open"
                         : "the learned threshold is no longer exceeded"))
-        case .breachAhead(let breach):
-            return GuardRecord(
-                unixNanoseconds: unixNanoseconds, key: cell.key,
-                what: .warning("at this pace a limit is reached in \(Int(breach.seconds)) s"))
+        case .breachAhead(let foresight):
+            return warning(Self.words(foresight), unixNanoseconds)
         case .relief(let change):
             let text =
                 switch change {
@@ -140,6 +142,24 @@ struct GuardEntry {
                 unixNanoseconds: unixNanoseconds, key: cell.key,
                 what: .warning("what was an anomaly for long is taken for normal from now on"))
         }
+    }
+
+    private func warning(_ text: String, _ unixNanoseconds: UInt64) -> GuardRecord {
+        GuardRecord(unixNanoseconds: unixNanoseconds, key: cell.key, what: .warning(text))
+    }
+
+    private static func words(_ foresight: KeyLearning.Foresight) -> String {
+        let breach = foresight.breach
+        let what = foresight.isOfLag ? "lag" : "latency"
+        let sure = "\(Int((breach.confidence * 100).rounded(.down))) % sure that it rises"
+        guard breach.seconds > 0 else { return "\(what) is at its limit and still rising, \(sure)" }
+        return "\(what) reaches its limit in \(Int(breach.seconds)) s at this pace, in \(Int(breach.earliestSeconds)) s "
+            + "at the earliest, \(sure)"
+    }
+
+    /// What detector B's second score is of.
+    var latencySignal: (name: String, words: String) {
+        cell.key.operation == .receive ? ("queue_time", "time in the queue") : ("latency", "latency")
     }
 
     // MARK: Views

@@ -223,6 +223,10 @@ public enum MetricCatalog {
         "tacho_anomaly_score", .gauge,
         "How far a signal lies from what is usual for it; what that means depends on "
             + "the signal.", labels: guardLabels + ["signal"])
+    public static let lag = MetricFamily(
+        "tacho_lag_messages", .gauge,
+        "Messages that wait for their consumers: as the broker tells it in passing, or else the rate of "
+            + "deliveries times their time in the queue.", labels: guardLabels)
 
     // MARK: Spans
 
@@ -291,7 +295,7 @@ public enum MetricCatalog {
         sockets, socketsClosed, socketEvents, projectionLag, projectionEvents, projectionRows,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
         retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, spoolMessages, spoolBytes, spoolAge, spoolStored,
-        spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges, anomalyScore,
+        spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges, anomalyScore, lag,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes, guardRecords,

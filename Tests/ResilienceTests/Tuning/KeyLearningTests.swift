@@ -80,17 +80,62 @@ import Testing
         #expect(foretold != nil)
     }
 
+    @Test("a lag that grows is foretold with time and confidence, before it comes to what was promised")
+    func lagAhead() throws {
+        var policy = TunerPolicy(timeoutNanoseconds: 1_000_000_000)
+        policy.objective.lag = 2_000
+        var learning = KeyLearning(policy: policy, watchesQueue: true, now: 0, unixSeconds: Self.start)
+        var first: (second: Int, foresight: KeyLearning.Foresight)?
+        for second in 1...900 {
+            var around = KeyLearning.Surroundings(
+                now: UInt64(second) * 1_000_000_000, unixSeconds: Self.start + Double(second))
+            if second.isMultiple(of: 10) {
+                var flow = FlowTally()
+                flow.messages = 500
+                // Ten more each second from the sixth minute on.
+                flow.toldLag = 50 + Double(second % 7) + Double(max(0, second - 300)) * 10
+                around.flow = flow
+            }
+            if let breach = learning.second(CallSecond(), around).breach, first == nil { first = (second, breach) }
+        }
+        let (second, foresight) = try #require(first)
+        #expect(foresight.isOfLag)
+        // 2,000 is reached in second 495.
+        #expect((300..<480).contains(second), "\(second)")
+        // The trend is learned slowly, so the first estimate of the time is a long one; it is never short.
+        #expect((495...800).contains(Double(second) + foresight.breach.seconds), "\(second): \(foresight)")
+        #expect(foresight.breach.earliestSeconds <= foresight.breach.seconds)
+        #expect(foresight.breach.confidence > 0.99)
+        #expect(foresight.breach.keptShare < 1)
+    }
+
+    @Test("without a promise, too much lag is what is as far from the usual as an anomaly")
+    func lagLimit() {
+        var learning = KeyLearning(
+            policy: TunerPolicy(timeoutNanoseconds: 1_000_000_000), watchesQueue: true, now: 0, unixSeconds: Self.start)
+        #expect(learning.lagLimit == nil)
+        for second in 1...300 {
+            var around = KeyLearning.Surroundings(
+                now: UInt64(second) * 1_000_000_000, unixSeconds: Self.start + Double(second))
+            if second.isMultiple(of: 10) {
+                around.flow = FlowTally()
+                around.flow?.toldLag = 1_000
+            }
+            _ = learning.second(CallSecond(), around)
+        }
+        let limit = learning.lagLimit ?? 0
+        #expect((1_700...1_900).contains(limit), "\(limit)")
+    }
+
     @Test("everything of a key is less than 8 KiB, with room for its breaker")
     func size() {
         let header = 32
         // Means, spreads and visits of 72 and 168 bins.
-        let detector = 72 * (4 + 2) + 168 * (4 + 4 + 2) + 5 * header
-        let peaks = 96 * 4 + header
-        let burnRate = 50 * 8 + 2 * header
-        let hourMarks = 13 * 3 * 4 + header
-        let refusals = 8 * 8 + header
-        let arrays = 2 * detector + peaks + burnRate + hourMarks + refusals
-        #expect(MemoryLayout<KeyLearning>.size + arrays < 7_800, "\(MemoryLayout<KeyLearning>.size) + \(arrays)")
+        let detector = 72 * 4 + 36 + 168 * (4 + 2) + 84 + 5 * header
+        let peaks = 96 * 2 + header
+        let burnRate = 26 * 8 + 2 * header
+        let arrays = 2 * detector + peaks + burnRate
+        #expect(MemoryLayout<KeyLearning>.size + arrays < 6_400, "\(MemoryLayout<KeyLearning>.size) + \(arrays)")
         // What is stored has the same size after a minute and after hours.
         var world = World(seed: 4)
         _ = world.run(3_100)
