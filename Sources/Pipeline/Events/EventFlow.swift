@@ -77,7 +77,9 @@ public final class EventFlow {
             let conversation =
                 delivery.conversation.map(Correlation.text)
                 ?? (delivery.conversationIsTraceID ? .traceID(delivery.process.traceID) : .none)
-            return Cause(context: delivery.process, messageID: id, correlation: conversation, connection: 0, read: 0)
+            return Cause(
+                context: delivery.process, messageID: id, correlation: conversation, connection: 0, read: 0,
+                handedAt: delivery.deliveredAt.monotonicNanoseconds)
         }
     }
 

@@ -153,7 +153,9 @@ struct Causality {
             )
         }
         return process?.links(
-            inference.candidates, besides: inference.cause, handedBy: now.monotonicNanoseconds, mentions: mentions) ?? ([], 0)
+            inference.candidates, besides: inference.cause, handedBy: now.monotonicNanoseconds, mentions: mentions) ?? (
+                [], 0
+            )
     }
 }
 

@@ -86,7 +86,8 @@ public struct KeyGuard: Sendable {
 
     /// Takes what the calls did since the last beat, and `flow` where it is wanted. `unixSeconds` is for records only.
     public mutating func beat(
-        _ tally: CallTally, flow: FlowTally? = nil, exemplarTraceID: UInt128? = nil, now: UInt64, unixSeconds: Double, using random: inout some RandomNumberGenerator
+        _ tally: CallTally, flow: FlowTally? = nil, exemplarTraceID: UInt128? = nil, now: UInt64, unixSeconds: Double,
+        using random: inout some RandomNumberGenerator
     ) -> [GuardEvent] {
         guard policy.mode != .off else { return [] }
         var events: [GuardEvent] = []

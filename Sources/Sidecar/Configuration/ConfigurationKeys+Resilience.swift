@@ -22,7 +22,8 @@ extension ConfigurationKeys {
         ConfigurationKey(
             "resilience.objective.good_share", \.resilience.objectiveGoodShare,
             ValueSyntax<Double>.decimal(0.5...0.99999).optional(), default: "none",
-            "the share of calls that is promised to succeed; while failures use that up too fast, breakers only tighten"),
+            "the share of calls that is promised to succeed; while failures use that up too fast, breakers only tighten"
+        ),
         ConfigurationKey(
             "resilience.objective.latency_milliseconds", \.resilience.objectiveLatencyMilliseconds,
             ValueSyntax<Int>.number(1...3_600_000).optional(), default: "none",

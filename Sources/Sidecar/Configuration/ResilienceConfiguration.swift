@@ -102,7 +102,8 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     private var objective: ServiceObjective {
         ServiceObjective(
             goodShare: objectiveGoodShare,
-            latencyNanoseconds: objectiveLatencyMilliseconds.map { UInt64($0) * 1_000_000 }, lag: objectiveLag.map(Double.init))
+            latencyNanoseconds: objectiveLatencyMilliseconds.map { UInt64($0) * 1_000_000 },
+            lag: objectiveLag.map(Double.init))
     }
 
     /// Who waits for a place, and how long; nil when nobody has to.

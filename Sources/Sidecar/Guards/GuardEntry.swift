@@ -119,7 +119,8 @@ struct GuardEntry {
                     + "\(latencySignal.words) \(GuardRecord.text(scores.latency))", unixNanoseconds)
         case .unusual(let signal, let deviations):
             return warning(
-                "unusual for half a minute: \(signal.name), \(GuardRecord.text(deviations)) deviations", unixNanoseconds)
+                "unusual for half a minute: \(signal.name), \(GuardRecord.text(deviations)) deviations", unixNanoseconds
+            )
         case .degraded(let isDegraded):
             return GuardRecord(
                 unixNanoseconds: unixNanoseconds, key: cell.key,
@@ -153,7 +154,8 @@ struct GuardEntry {
         let what = foresight.isOfLag ? "lag" : "latency"
         let sure = "\(Int((breach.confidence * 100).rounded(.down))) % sure that it rises"
         guard breach.seconds > 0 else { return "\(what) is at its limit and still rising, \(sure)" }
-        return "\(what) reaches its limit in \(Int(breach.seconds)) s at this pace, in \(Int(breach.earliestSeconds)) s "
+        return
+            "\(what) reaches its limit in \(Int(breach.seconds)) s at this pace, in \(Int(breach.earliestSeconds)) s "
             + "at the earliest, \(sure)"
     }
 
