@@ -19,8 +19,9 @@ public protocol SocketEndpoint: Sendable {
     var connectionsMax: Int { get }
     /// Adds what reads and writes `WebSocketFrame` to a connection that was granted. On its event loop.
     ///
-    /// A handler among them must close the channel soon after `ChannelShouldQuiesceEvent`: the server waits for it.
-    func configure(_ channel: any Channel, for request: SocketRequest) throws
+    /// A handler among them must close the channel soon after `ChannelShouldQuiesceEvent`: the server waits for it, and
+    /// for the future that is returned. After that the event loop may be gone.
+    func configure(_ channel: any Channel, for request: SocketRequest) throws -> EventLoopFuture<Void>
 }
 
 /// What a request to become a WebSocket says of itself.

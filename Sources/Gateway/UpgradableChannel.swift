@@ -24,7 +24,8 @@ struct UpgradableChannel: HTTPChannelHandler {
 
     enum Decision: Sendable {
         case http(NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>)
-        case socket
+        /// It is over when this is.
+        case socket(EventLoopFuture<Void>)
     }
 
     func setup(channel: any Channel, logger: Logger) -> EventLoopFuture<Value> {
@@ -53,7 +54,7 @@ struct UpgradableChannel: HTTPChannelHandler {
         do {
             switch try await value.decision.get() {
             case .http(let channel): await handleHTTP(asyncChannel: channel, logger: logger)
-            case .socket: try await value.channel.closeFuture.get()
+            case .socket(let end): try await end.get()
             }
         } catch {
             // It ended before it had decided.
@@ -79,8 +80,7 @@ struct UpgradableChannel: HTTPChannelHandler {
                         throw ChannelError.inappropriateOperationForState
                     }
                     try UndecidedHandler.find(in: channel).leave(nil)
-                    try endpoint.configure(channel, for: request)
-                    return .socket
+                    return .socket(try endpoint.configure(channel, for: request))
                 }
             })
     }

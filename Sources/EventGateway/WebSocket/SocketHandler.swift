@@ -28,6 +28,11 @@ final class SocketHandler: ChannelInboundHandler {
     private var groups: [Int: DurableLog.GroupName] = [:]
     private var answers = 0
     private var closeReason: SocketCloseReason?
+    /// Succeeds when the connection is gone and the log has answered everything, so that nothing comes to this loop any
+    /// more.
+    private let end: EventLoopPromise<Void>
+    private var unanswered = 0
+    private var hasEnded = false
 
     private static let tick = TimeAmount.milliseconds(500)
     /// How long the peer has to answer a closing frame.
@@ -37,8 +42,9 @@ final class SocketHandler: ChannelInboundHandler {
 
     init(
         stream: [UInt8], source: String, limits: SocketLimits, desk: SocketDesk, filters: GroupFilters,
-        counters: SocketCounters
+        counters: SocketCounters, end: EventLoopPromise<Void>
     ) {
+        self.end = end
         self.stream = stream
         self.source = source
         self.desk = desk
@@ -68,16 +74,16 @@ final class SocketHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         perform { $0.lost() }
-        end()
+        stop()
         context.fireChannelInactive()
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        end()
+        stop()
         self.context = nil
     }
 
-    private func end() {
+    private func stop() {
         guard let observation else { return }
         desk.changes.end(observation)
         self.observation = nil
@@ -88,6 +94,13 @@ final class SocketHandler: ChannelInboundHandler {
         groups = [:]
         if closeReason == nil { counters.closed(.lost) }
         closeReason = closeReason ?? .lost
+        hasEnded = true
+        if unanswered == 0 { end.succeed() }
+    }
+
+    private func answered() {
+        unanswered -= 1
+        if hasEnded, unanswered == 0 { end.succeed() }
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -160,10 +173,11 @@ final class SocketHandler: ChannelInboundHandler {
         case .fetch(let serial, let fetch):
             desk.fetch(fetch, from: stream, answer(serial) { $0.fetched(serial: $1, asked: fetch.limit, $2) })
         case .settle(let token, let group, let consumer, let settlement):
+            // Where nobody waits for the answer nothing needs to come back.
             desk.settle(
                 settlement, of: DurableLog.GroupName(stream: stream, group: Array(group.utf8)),
                 consumer: Array(consumer.utf8),
-                answer(token ?? 0) { $0.settled(token: $1, $2) })
+                token.map { answer($0) { $0.settled(token: $1, $2) } } ?? { _ in })
         case .wake(let serial, let moment): wake(serial, at: moment)
         case .ping: write(.ping, [])
         case .read(let reads): try? context?.channel.syncOptions?.setOption(.autoRead, value: reads)
@@ -177,10 +191,14 @@ final class SocketHandler: ChannelInboundHandler {
         _ number: Int,
         _ input: @escaping @Sendable (inout SocketMachine, Int, Result<Value, GatewayProblem>) -> [SocketAction]
     ) -> @Sendable (Result<Value, GatewayProblem>) -> Void {
-        guard let loop = context?.eventLoop else { return { _ in } }
+        let loop = end.futureResult.eventLoop
         let bound = NIOLoopBound(self, eventLoop: loop)
+        unanswered += 1
         return { result in
-            loop.execute { bound.value.perform { input(&$0, number, result) } }
+            loop.execute {
+                bound.value.perform { input(&$0, number, result) }
+                bound.value.answered()
+            }
         }
     }
 

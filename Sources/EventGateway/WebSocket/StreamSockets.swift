@@ -67,16 +67,23 @@ final class StreamSockets: SocketEndpoint {
             ?? GatewayProblem(status: .upgradeRequired, detail: "this resource is a WebSocket, version 13")
     }
 
-    func configure(_ channel: any Channel, for request: SocketRequest) throws {
+    func configure(_ channel: any Channel, for request: SocketRequest) throws -> EventLoopFuture<Void> {
         guard let desk, let stream = Self.stream(of: request.path) else {
             throw ChannelError.inappropriateOperationForState
         }
         let marks = ChannelOptions.Types.WriteBufferWaterMark(low: 256 << 10, high: 1 << 20)
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: marks)
+        let end = channel.eventLoop.makePromise(of: Void.self)
         let handler = SocketHandler(
             stream: stream, source: String(request.path), limits: limits, desk: desk, filters: filters,
-            counters: counters)
-        try channel.pipeline.syncOperations.addHandler(handler)
+            counters: counters, end: end)
+        do {
+            try channel.pipeline.syncOperations.addHandler(handler)
+        } catch {
+            end.fail(error)
+            throw error
+        }
+        return end.futureResult
     }
 
     /// The stream of `/streams/{stream}/socket`, percent-decoded; nil for any other path.
