@@ -80,6 +80,11 @@ final class ProxyService: Service {
         if !Task.isCancelled { try await drain(workers) }
         _ = try await workers.forEach { $0.closeAll() }
         _ = try await workers.forEach { $0.abandonDeliveries() }
+        if let log {
+            await log.settle()
+            // Once more through every loop: the answers are in it now.
+            _ = try await workers.forEach { _ in }
+        }
     }
 
     private func start(

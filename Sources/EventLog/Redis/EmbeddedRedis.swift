@@ -52,6 +52,15 @@ public final class EmbeddedRedis: Sendable {
         }.value
     }
 
+    /// Returns when the store has answered all that was asked before. Event loops that end must wait for it: an answer that
+    /// comes later would find none.
+    public func settle() async {
+        let nothing = StreamUnit([], nowUnixMilliseconds: clock())
+        await withCheckedContinuation { continuation in
+            store.submit(nothing, lane: 0) { [store] _ in store.look(nothing) { _ in continuation.resume() } }
+        }
+    }
+
     // MARK: Connections
 
     private func newClient() -> EmbeddedClient {
