@@ -73,6 +73,8 @@ class Traffic:
             raw.close()
             with pytest.raises(redis.RedisError):
                 self.lonely.client().ping()
+            with self.lonely.raw() as raw:
+                raw.call("XADD", STREAM, "*", "item", "book")
 
 
 @pytest.fixture
@@ -80,9 +82,10 @@ def prometheus(world, redis_server, receiver, tmp_path):
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed")
     shop = world.tacho(redis_server, receiver,
-                       environment={"TACHO_LIMITS_FRAME_BYTES": "2048", "TACHO_LIMITS_UNSETTLED_SECONDS": "1"})
+                       environment={"TACHO_LIMITS_FRAME_BYTES": "2048", "TACHO_LIMITS_UNSETTLED_SECONDS": "1",
+                                    "TACHO_HTTP_EVENTS": "on"})
     strict = world.tacho(redis_server, receiver, context={"deliver": "strip"})
-    lonely = world.tacho(Address(port=free_port()))
+    lonely = world.tacho(Address(port=free_port()), environment={"TACHO_RESILIENCE_ON_OPEN": "spool"})
     traffic = world.keep(Traffic(shop, strict, lonely))
     made = world.keep(Prometheus(tmp_path / "prometheus", [each.http for each in (shop, strict, lonely)])).start()
     yield made
