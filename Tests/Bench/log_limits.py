@@ -1,6 +1,8 @@
 """What `scripts/bench log` measures once: reading, open deliveries, the limit of the queue, and ten million events."""
 
 import contextlib
+import http.client
+import json
 import shutil
 import socket
 import subprocess
@@ -87,6 +89,26 @@ def skip_read(lines) -> int:
     return count
 
 
+def replays(running: Running, entries: int) -> list[str]:
+    """Replaying the stream from its beginning at once: each event appended to another stream, or made due for a group."""
+    ask(running, "XGROUP", "CREATE", STREAM, "replays", "$")
+    lines = []
+    for target in ({"to_stream": "again"}, {"to_group": "replays"}):
+        connection = http.client.HTTPConnection("127.0.0.1", running.http_port, timeout=600)
+        began = time.monotonic()
+        connection.request("POST", f"/streams/{STREAM}/replay", json.dumps({"from": 1, "to": entries, "pace": "immediate", **target}),
+                           {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        last = json.loads(response.read().splitlines()[-1])
+        seconds = time.monotonic() - began
+        connection.close()
+        if response.status != 200 or last.get("replayed") != entries:
+            raise BenchError(f"a replay {target} of {entries} events ended with {response.status} {last}")
+        (kind,) = target
+        lines.append(f"{running.name:22}{kind:10} {entries / seconds:,.0f} events a second")
+    return lines
+
+
 def queue_limit(stage: Stage, binary: Path) -> list[str]:
     """More appends than may wait: those beyond the limit are refused with a reply, the others are there afterwards."""
     # Without the breaker, which would answer in the log's place before long.
@@ -141,6 +163,7 @@ def once(stage: Stage, options, generators: Generators, redis: Running, embedded
     lines += ["", "memory of what is open"]
     for running in (redis, embedded):
         lines += ["  " + line for line in open_deliveries(running, generators, entries // 5)]
+    lines += ["", "replay, on disk before it is told"] + ["  " + line for line in replays(embedded, entries // 2)]
     lines += ["", "the limit of the queue", "  " + queue_limit(stage, Path(options.tacho).resolve())[0]]
     return lines
 
