@@ -16,6 +16,7 @@ from harness.net import free_port, wait_for
 CRASHES = int(os.environ.get("TACHO_E2E_CRASHES", "20"))
 STREAM, GROUP = "orders", "workers"
 WRITERS = 6
+CRASHES_PER_STREAM = 20
 
 
 class Writer(threading.Thread):
@@ -25,16 +26,16 @@ class Writer(threading.Thread):
     that `retries` marks each entry as its own (IDMP), and first sends again what was uncertain to the writer before it.
     """
 
-    def __init__(self, address, name, first, retries=False, again=()):
+    def __init__(self, address, name, first, retries=False, again=(), stream=STREAM):
         super().__init__(daemon=True)
-        self.address, self.number = address, first
+        self.address, self.number, self.stream = address, first, stream
         self.label, self.retries = name, retries
         self.acknowledged, self.uncertain, self.times = {}, list(again), {}
 
     def send_marked(self, raw):
         while True:
             for number in self.uncertain:
-                entry = raw.ask("XADD", STREAM, "IDMP", self.label, number, "*", "who", self.label, "n", number)
+                entry = raw.ask("XADD", self.stream, "IDMP", self.label, number, "*", "who", self.label, "n", number)
                 self.acknowledged[number] = entry
                 self.times[number] = time.monotonic()
             self.uncertain = [self.number]
@@ -51,11 +52,11 @@ class Writer(threading.Thread):
                     self.number += batch
                     self.uncertain = numbers
                     if batch == 1:
-                        ids = [raw.ask("XADD", STREAM, "*", "who", self.label, "n", numbers[0])]
+                        ids = [raw.ask("XADD", self.stream, "*", "who", self.label, "n", numbers[0])]
                     else:
                         raw.call("MULTI")
                         for number in numbers:
-                            raw.call("XADD", STREAM, "*", "who", self.label, "n", number)
+                            raw.call("XADD", self.stream, "*", "who", self.label, "n", number)
                         ids = raw.ask("EXEC")
                     self.acknowledged.update(zip(numbers, ids))
                     self.times.update({number: time.monotonic() for number in numbers})
@@ -67,9 +68,9 @@ class Writer(threading.Thread):
 class Consumer(threading.Thread):
     """Reads with the group and acknowledges, and notes which acknowledgements were confirmed."""
 
-    def __init__(self, address, name):
+    def __init__(self, address, name, stream=STREAM):
         super().__init__(daemon=True)
-        self.address, self.label = address, name
+        self.address, self.label, self.stream = address, name, stream
         self.delivered, self.acknowledged, self.uncertain = [], set(), set()
 
     def run(self):
@@ -77,13 +78,13 @@ class Consumer(threading.Thread):
             with RawClient(self.address) as raw:
                 while True:
                     got = raw.ask("XREADGROUP", "GROUP", GROUP, self.label, "COUNT", "7", "BLOCK", "50",
-                                  "STREAMS", STREAM, ">")
+                                  "STREAMS", self.stream, ">")
                     if not got:
                         continue
                     ids = [entry[0] for entry in got[0][1]]
                     self.delivered += ids
                     self.uncertain = set(ids[::2])
-                    assert raw.ask("XACK", STREAM, GROUP, *ids[::2]) == len(ids[::2])
+                    assert raw.ask("XACK", self.stream, GROUP, *ids[::2]) == len(ids[::2])
                     self.acknowledged |= self.uncertain
                     self.uncertain = set()
         except (EOFError, OSError):
@@ -91,20 +92,40 @@ class Consumer(threading.Thread):
 
 
 def test_nothing_acknowledged_is_lost_however_often_it_is_killed(world):
+    """Every twenty crashes go on with a stream of their own, so that looking through all of it stays affordable."""
     dice = random.Random(int(os.environ.get("TACHO_E2E_SEED", "1")))
     scratch = world.scratch / "crashing"
-    address, first = None, {f"w{number}": 0 for number in range(WRITERS)}
+    address, streams = None, {}
+    for begun in range(0, CRASHES, CRASHES_PER_STREAM):
+        stream = f"{STREAM}-{begun}"
+        address, streams[stream] = crash_often(
+            scratch, address, stream, min(CRASHES_PER_STREAM, CRASHES - begun), dice)
+        # As the last crash has left it: this stream, and all those before it.
+        assert verify(scratch / "tacho-data") == {
+            name: {"stream": name, "events": len(stored), "removed": 0, "whole": True}
+            for name, stored in streams.items()}
+    tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
+    world.keep(Closing(tacho.kill))
+    with tacho.raw() as raw:
+        for name, stored in streams.items():
+            entries = [(tuple(entry[1][:4]), entry[0]) for entry in raw.ask("XRANGE", name, "-", "+")]
+            assert dict(entries) == stored and len(entries) == len(stored), f"{name} is not what it was"
+
+
+def crash_often(scratch, address, stream, crashes, dice):
+    """Kills the program so often while others write to `stream`. Returns where it listened, and what is stored."""
+    first = {f"w{number}": 0 for number in range(WRITERS)}
     stored, delivered, done, maybe_done, again = {}, [], set(), set(), {}
-    for crash in range(CRASHES):
+    for crash in range(crashes):
         tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
         address = tacho.address
         if crash == 0:
             with tacho.raw() as raw:
-                raw.call("XGROUP", "CREATE", STREAM, GROUP, "0", "MKSTREAM")
+                raw.call("XGROUP", "CREATE", stream, GROUP, "0", "MKSTREAM")
         # Every second one retries.
-        workers = [Writer(address, name, number, place % 2 == 1, again.get(name, ()))
+        workers = [Writer(address, name, number, place % 2 == 1, again.get(name, ()), stream)
                    for place, (name, number) in enumerate(first.items())]
-        workers.append(Consumer(address, f"c{crash % 3}"))
+        workers.append(Consumer(address, f"c{crash % 3}", stream))
         for worker in workers:
             worker.start()
         time.sleep(dice.uniform(0.02, 0.4))
@@ -113,33 +134,34 @@ def test_nothing_acknowledged_is_lost_however_often_it_is_killed(world):
             worker.join(20)
         tacho = Tacho(scratch, "embedded", listen=address).start(timeout=60)
         with tacho.raw() as raw:
-            entries = [(entry[0], tuple(entry[1][:4])) for entry in raw.ask("XRANGE", STREAM, "-", "+")]
-            pending = {row[0] for row in raw.ask("XPENDING", STREAM, GROUP, "-", "+", "10000000")}
-            group = dict(zip(*[iter(raw.ask("XINFO", "GROUPS", STREAM)[0])] * 2))
+            entries = [(entry[0], tuple(entry[1][:4])) for entry in raw.ask("XRANGE", stream, "-", "+")]
+            pending = {row[0] for row in raw.ask("XPENDING", stream, GROUP, "-", "+", "10000000")}
+            group = dict(zip(*[iter(raw.ask("XINFO", "GROUPS", stream)[0])] * 2))
+        tacho.kill()
         ids = [entry_id for entry_id, _ in entries]
         assert len(ids) == len(set(ids)) and ids == sorted(ids, key=key), "ids repeat or are out of order"
         found = {fields: entry_id for entry_id, fields in entries}
         assert len(found) == len(entries), "an entry is there twice"
         for worker in workers[:-1]:
             for number, entry_id in worker.acknowledged.items():
-                stored[worker.label, number] = entry_id
+                stored[fields_of(worker, number)] = entry_id
             there = [number for number in worker.uncertain if fields_of(worker, number) in found]
             assert len(there) in (0, len(worker.uncertain)), f"half of a transaction is there: {worker.uncertain}"
             for number in there:
-                stored[worker.label, number] = found[fields_of(worker, number)]
+                stored[fields_of(worker, number)] = found[fields_of(worker, number)]
             first[worker.label] = worker.number
             again[worker.label] = worker.uncertain if worker.retries else ()
-        for (label, number), entry_id in stored.items():
-            assert found.get((b"who", label.encode(), b"n", str(number).encode())) == entry_id, \
-                f"crash {crash}: entry {number} of {label} was acknowledged as {entry_id} and is not there"
+        for fields, entry_id in stored.items():
+            assert found.get(fields) == entry_id, \
+                f"crash {crash}: {fields} was acknowledged as {entry_id} and is not there"
         assert len(found) == len(stored), "there is an entry that nobody has written"
         check_groups(workers[-1], pending, group, ids, delivered, done, maybe_done)
-        tacho.kill()
         if crash % 5 == 4:
             # As the crash has left it.
-            assert verify(scratch / "tacho-data")[STREAM] == {
-                "stream": STREAM, "events": len(entries), "removed": 0, "whole": True}
+            assert verify(scratch / "tacho-data")[stream] == {
+                "stream": stream, "events": len(entries), "removed": 0, "whole": True}
     assert any(worker.retries and worker.acknowledged for worker in workers[:-1])
+    return address, stored
 
 
 def test_a_copy_of_a_killed_log_lacks_no_more_than_it_may(world):
