@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "Export",
             dependencies: [
-                "Telemetry", "COTLP", "CCurl", "CProtobufC", "CZlib",
+                "Telemetry", "Wire", "COTLP", "CCurl", "CProtobufC", "CZlib",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],

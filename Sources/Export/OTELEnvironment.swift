@@ -1,4 +1,5 @@
 public import Telemetry
+import Wire
 
 /// What the `OTEL_*` variables ask for, as typed values, with a warning for everything that could not be honoured.
 ///

@@ -1,24 +1,9 @@
-/// Percent-encoding as OTEL_* lists use it (RFC 3986, section 2.1).
-enum PercentEncoding {
-    /// Nil when a `%` is not followed by two hexadecimal digits, or the bytes are not UTF-8.
-    static func decoded(_ text: some StringProtocol) -> String? {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst().flatMap(digit), let low = rest.popFirst().flatMap(digit) else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return String(validating: bytes, as: UTF8.self)
-    }
+import Wire
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        Character(UnicodeScalar(byte)).hexDigitValue.map { UInt8($0) }
+extension PercentEncoding {
+    /// Percent-encoding as `OTEL_*` lists use it. Nil also when the bytes are not UTF-8.
+    static func decoded(_ text: some StringProtocol) -> String? {
+        decode(text).flatMap { String(validating: $0, as: UTF8.self) }
     }
 }
 

@@ -128,19 +128,7 @@ private struct StoredEventReader {
 
     /// `/streams/NAME`, percent-encoded as a URI reference has to be.
     private static func source(_ stream: [UInt8]) -> String {
-        var text = "/streams/"
-        for byte in stream {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"), UInt8(ascii: ":"):
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                text += "%" + (digits.count == 1 ? "0" : "") + digits
-            }
-        }
-        return text
+        "/streams/" + PercentEncoding.encode(stream, keeping: UInt8(ascii: ":"))
     }
 }
 

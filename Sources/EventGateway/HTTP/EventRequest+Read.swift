@@ -51,7 +51,7 @@ extension EventRequest {
         guard let next else { return [:] }
         var parts = ["from=\(next)"]
         for (name, value) in query where name != "from" {
-            parts.append("\(name)=\(PercentEncoding.encode(String(value)))")
+            parts.append("\(name)=\(PercentEncoding.encode(value.utf8))")
         }
         return [.link: "<\(request.uri.path)?\(parts.joined(separator: "&"))>; rel=\"next\""]
     }
@@ -137,24 +137,5 @@ enum EventFormat {
             return
         }
         self = .json
-    }
-}
-
-extension PercentEncoding {
-    /// Everything but letters, digits and `-._~` encoded.
-    static func encode(_ text: String) -> String {
-        var encoded: [UInt8] = []
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
-                UInt8(ascii: "~"):
-                encoded.append(byte)
-            default:
-                encoded.append(UInt8(ascii: "%"))
-                for half in [byte >> 4, byte & 0xf] { encoded.append(half < 10 ? half + 0x30 : half + 0x37) }
-            }
-        }
-        return String(decoding: encoded, as: UTF8.self)
     }
 }

@@ -114,8 +114,7 @@ public enum CloudEventHTTP {
             if byte > 0x20, byte < 0x7f, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "%") {
                 encoded.append(byte)
             } else {
-                encoded.append(UInt8(ascii: "%"))
-                for half in [byte >> 4, byte & 0xf] { encoded.append(half < 10 ? half + 0x30 : half + 0x37) }
+                PercentEncoding.append(byte, to: &encoded)
             }
         }
         return String(decoding: encoded, as: UTF8.self)
