@@ -199,15 +199,19 @@ let package = Package(
         .target(
             name: "EventLogSupport", dependencies: ["EventLog"], path: "Tests/EventLogSupport", swiftSettings: strict),
 
-        .testTarget(name: "ResilienceTests", dependencies: ["Resilience"], swiftSettings: strict),
-        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        // Randomness that a seed repeats.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+
+        .testTarget(name: "ResilienceTests", dependencies: ["Resilience", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "WireTests", dependencies: ["TestSupport", "Wire"], swiftSettings: strict),
         .testTarget(name: "LabTests", dependencies: ["Lab", "Resilience"], swiftSettings: strict),
         .testTarget(name: "DemoTests", dependencies: ["Demo", "Telemetry"], swiftSettings: strict),
-        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "PipelineTests",
             dependencies: [
-                "Pipeline", "Wire", "Telemetry", "Resilience", .product(name: "NIOCore", package: "swift-nio"),
+                "Pipeline", "Wire", "Telemetry", "Resilience", "TestSupport",
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict
         ),
@@ -224,7 +228,7 @@ let package = Package(
         .testTarget(
             name: "ExportTests",
             dependencies: [
-                "Export", "Telemetry", "COTLP", "CProtobufC", "CZlib",
+                "Export", "Telemetry", "TestSupport", "COTLP", "CProtobufC", "CZlib",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -271,7 +275,8 @@ let package = Package(
         .testTarget(
             name: "EventLogTests",
             dependencies: [
-                "Database", "EventLog", "EventLogSupport", "Wire", .product(name: "NIOCore", package: "swift-nio"),
+                "Database", "EventLog", "EventLogSupport", "TestSupport", "Wire",
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ],
             swiftSettings: strict),

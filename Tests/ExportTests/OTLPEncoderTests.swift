@@ -1,5 +1,6 @@
 import Export
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite("OTLP encoder")

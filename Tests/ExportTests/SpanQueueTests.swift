@@ -1,6 +1,7 @@
 import Export
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite("Span queue")

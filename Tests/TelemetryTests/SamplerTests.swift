@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -65,17 +66,11 @@ struct SamplerTests {
     @Test("The kept share of random ids lies near the ratio", arguments: [0.5, 0.1, 0.01])
     func share(ratio: Double) {
         let sampler = Sampler(.ratio(ratio))
-        var state: UInt64 = 42
+        var random = SeededGenerator(seed: 42)
         var kept = 0
         let total = 200_000
         for _ in 0..<total {
-            // SplitMix64.
-            state &+= 0x9e37_79b9_7f4a_7c15
-            var word = state
-            word = (word ^ (word >> 30)) &* 0xbf58_476d_1ce4_e5b9
-            word = (word ^ (word >> 27)) &* 0x94d0_49bb_1331_11eb
-            word ^= word >> 31
-            if sampler.keepsRoot(TraceID(high: 1, low: word)) { kept += 1 }
+            if sampler.keepsRoot(TraceID(high: 1, low: random.next())) { kept += 1 }
         }
         let expected = ratio * Double(total)
         let sigma = (expected * (1 - ratio)).squareRoot()

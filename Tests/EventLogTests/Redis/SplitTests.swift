@@ -1,4 +1,5 @@
 import EventLogSupport
+import TestSupport
 import Testing
 
 @testable import EventLog

@@ -1,3 +1,5 @@
+import TestSupport
+
 @testable import EventLog
 
 /// One step of a simulated history of leases. Ids are meant by their place among those that the group has in its hands,

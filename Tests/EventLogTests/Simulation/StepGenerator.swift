@@ -1,4 +1,5 @@
 import EventLog
+import TestSupport
 
 /// One step of a simulated history.
 enum SimulatedStep {

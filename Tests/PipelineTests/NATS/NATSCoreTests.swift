@@ -1,4 +1,5 @@
 import Pipeline
+import TestSupport
 import Testing
 
 /// Plain messages: publish, subscribe, queue groups, requests.
@@ -143,7 +144,7 @@ import Testing
         }
         #expect(bytewise == whole)
         for seed in 1...50 as ClosedRange<UInt64> {
-            var random = Seeded(seed: seed)
+            var random = SeededGenerator(seed: seed)
             let cut = script.run(in: World(deliver: .strip, system: "nats"), with: { $0.connectNATS() }) { bytes in
                 var pieces: [ArraySlice<UInt8>] = []
                 var rest = bytes[...]

@@ -1,10 +1,11 @@
 import Pipeline
+import TestSupport
 import Testing
 
 /// Conversations that nobody thought of.
 @Suite struct RandomConversationTests {
     @Test(arguments: 1...40 as ClosedRange<UInt64>) func bytesOutAreBytesIn(seed: UInt64) {
-        var random = Seeded(seed: seed &* 0x9e37_79b9_7f4a_7c15)
+        var random = SeededGenerator(seed: seed &* 0x9e37_79b9_7f4a_7c15)
         let script = RandomScript.make(&random)
         let limit = Bool.random(using: &random) ? 1 << 20 : 200
         let world = World(inject: .never, frameBytesMax: limit)
@@ -15,7 +16,7 @@ import Testing
     }
 
     @Test(arguments: 1...40 as ClosedRange<UInt64>) func onlyTheAddedFieldsDiffer(seed: UInt64) throws {
-        var random = Seeded(seed: seed &* 0xd6e8_feb8_6659_fd93)
+        var random = SeededGenerator(seed: seed &* 0xd6e8_feb8_6659_fd93)
         let script = RandomScript.make(&random)
         let recording = script.run(in: World()) { $0.cut(.random(in: 1...64, using: &random), by: &random) }
         #expect(Self.withoutAdded(recording.toUpstream) == script.sent, "seed \(seed)")
@@ -26,7 +27,7 @@ import Testing
 
     /// Damaged conversations, the two directions in any order: every byte passes as it came, and nothing traps.
     @Test(arguments: 1...200 as ClosedRange<UInt64>) func noiseIsPassed(seed: UInt64) {
-        var random = Seeded(seed: seed &* 0xa076_1d64_78bd_642f)
+        var random = SeededGenerator(seed: seed &* 0xa076_1d64_78bd_642f)
         let run = NoisyRun(World(inject: .never, frameBytesMax: 300), &random)
         #expect(run.toUpstream == run.sent, "seed \(seed)")
         #expect(run.toClient == run.replied, "seed \(seed)")
@@ -34,7 +35,7 @@ import Testing
 
     /// The same with edits: what comes out cannot be told beforehand, but nothing traps and nothing stays open.
     @Test(arguments: 1...200 as ClosedRange<UInt64>) func noiseIsSurvived(seed: UInt64) {
-        var random = Seeded(seed: seed &* 0xe703_7ed1_a0b4_28db)
+        var random = SeededGenerator(seed: seed &* 0xe703_7ed1_a0b4_28db)
         let world = World(deliver: .strip, frameBytesMax: 300)
         let run = NoisyRun(world, &random)
         #expect(run.toUpstream.count >= run.sent.count, "seed \(seed)")
@@ -89,7 +90,7 @@ private struct NoisyRun {
     private(set) var toUpstream: [UInt8] = []
     private(set) var toClient: [UInt8] = []
 
-    init(_ world: World, _ random: inout Seeded) {
+    init(_ world: World, _ random: inout SeededGenerator) {
         let conversation = world.connect()
         for step in RandomScript.make(&random).steps {
             switch step {
@@ -114,7 +115,7 @@ private struct NoisyRun {
 
 /// Makes conversations that a client and a server might have.
 enum RandomScript {
-    static func make(_ random: inout Seeded) -> Script {
+    static func make(_ random: inout SeededGenerator) -> Script {
         var steps: [Script.Step] = []
         for _ in 0..<Int.random(in: 1...12, using: &random) {
             var sent = ""
@@ -130,7 +131,7 @@ enum RandomScript {
     }
 
     /// A command and what answers it; sometimes with a push that answers nothing.
-    private static func exchange(_ random: inout Seeded) -> (String, String) {
+    private static func exchange(_ random: inout SeededGenerator) -> (String, String) {
         let pushed = Int.random(in: 0..<8, using: &random) == 0 ? push(bulk("invalidate"), array([bulk("k")])) : ""
         let (command, reply) = plain(&random)
         guard Int.random(in: 0..<6, using: &random) == 0 else { return (command, pushed + reply) }
@@ -141,7 +142,7 @@ enum RandomScript {
         )
     }
 
-    private static func plain(_ random: inout Seeded) -> (String, String) {
+    private static func plain(_ random: inout SeededGenerator) -> (String, String) {
         let entries = (0..<Int.random(in: 0..<4, using: &random)).map { _ in
             entry("\(Int.random(in: 1...99, using: &random))-0", fields: fields(&random))
         }
@@ -158,7 +159,7 @@ enum RandomScript {
         }
     }
 
-    private static func fields(_ random: inout Seeded) -> [String] {
+    private static func fields(_ random: inout SeededGenerator) -> [String] {
         switch Int.random(in: 0..<6, using: &random) {
         case 0: ["k", word(&random), "traceparent", Context.sampled]
         case 1: ["correlationid", "order-7", "k", word(&random)]
@@ -167,7 +168,7 @@ enum RandomScript {
         }
     }
 
-    private static func word(_ random: inout Seeded) -> String {
+    private static func word(_ random: inout SeededGenerator) -> String {
         let letters = ["a", "traceparent", "*1", "é", "$", " ", "\n", "0"]
         return (0..<Int.random(in: 0..<5, using: &random)).map { _ in letters.randomElement(using: &random) ?? "" }
             .joined()
@@ -185,20 +186,8 @@ extension Script {
 }
 
 extension [UInt8] {
-    /// Cuts at random places into chunks of up to `chunkMax` bytes.
-    func cut(_ chunkMax: Int, by random: inout Seeded) -> [ArraySlice<UInt8>] {
-        var chunks: [ArraySlice<UInt8>] = []
-        var rest = self[...]
-        while !rest.isEmpty {
-            let chunk = rest.prefix(Int.random(in: 1...chunkMax, using: &random))
-            chunks.append(chunk)
-            rest = rest.dropFirst(chunk.count)
-        }
-        return chunks
-    }
-
     /// With a few bytes overwritten, doubled or gone.
-    func damaged(_ random: inout Seeded) -> [UInt8] {
+    func damaged(_ random: inout SeededGenerator) -> [UInt8] {
         var damaged = self
         for _ in 0..<Int.random(in: 0..<3, using: &random) where !damaged.isEmpty {
             let position = Int.random(in: 0..<damaged.count, using: &random)

@@ -1,4 +1,5 @@
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Pipeline
@@ -76,7 +77,7 @@ import Testing
 
     /// Against the plainest model of the same thing.
     @Test func itBehavesLikeAList() {
-        var random = Seeded(seed: 11)
+        var random = SeededGenerator(seed: 11)
         var table = DeliveryTable(capacity: 20)
         var model: [(key: DeliveryKey, attempt: UInt32)] = []
         for step in 0..<5_000 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Pipeline
@@ -37,7 +38,7 @@ import Testing
 
     /// Against a plain model, with keys that come, go and come again.
     @Test func itAgreesWithAList() {
-        var random = Seeded(seed: 42)
+        var random = SeededGenerator(seed: 42)
         var queue = KeyedQueue<Int, Int>()
         var model: [(key: Int, value: Int)] = []
         for step in 0..<20_000 {

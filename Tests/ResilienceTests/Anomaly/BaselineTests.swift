@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -8,7 +9,7 @@ import Testing
     /// A destination that answers as told, and the baseline that watches it.
     struct Watched {
         var baseline: Baseline
-        var random: SeededRandom
+        var random: SeededGenerator
         var now: UInt64 = 0
         var failureShare = 0.005
         var medianSeconds = 0.010
@@ -16,7 +17,7 @@ import Testing
         var isClosed = true
 
         init(seed: UInt64, baseline: Baseline = Baseline()) {
-            random = SeededRandom(seed)
+            random = SeededGenerator(seed: seed)
             self.baseline = baseline
         }
 
@@ -120,7 +121,7 @@ import Testing
     @Test("overdispersion is read as what it is, not as its root", arguments: [(2.0, 1.5...2.4), (3.0, 2.1...3.3)])
     func overdispersion(truth: Double, expected: ClosedRange<Double>) {
         var baseline = Baseline()
-        var random = SeededRandom(5)
+        var random = SeededGenerator(seed: 5)
         let x = log(0.01)
         // Failures come in groups: the variance of the count is the size of the group times the binomial one.
         let group = Int(truth)

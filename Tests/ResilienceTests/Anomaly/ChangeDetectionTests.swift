@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -7,7 +8,7 @@ import Testing
 @Suite struct ChangeDetectionTests {
     @Test("Page–Hinkley finds a shift of two deviations within a dozen values and little else")
     func pageHinkley() {
-        var random = SeededRandom(1)
+        var random = SeededGenerator(seed: 1)
         var test = PageHinkley()
         let alarms = (0..<5_000).count { _ in test.hasRisen(random.gaussian()) }
         #expect(alarms == 0)
@@ -21,7 +22,7 @@ import Testing
 
     @Test("the exceedance of the fitted quantile is the accepted risk", arguments: [0.3, 0.5, 0.8])
     func normalTail(sigma: Double) {
-        var random = SeededRandom(2)
+        var random = SeededGenerator(seed: 2)
         var peaks = PeaksOverThreshold()
         for _ in 0..<999 { peaks.learn(logRatio: sigma * random.gaussian(), present: nil) }
         #expect(peaks.quantile == nil)
@@ -32,7 +33,7 @@ import Testing
 
     @Test("a heavy tail gets a higher quantile")
     func heavyTail() {
-        var random = SeededRandom(3)
+        var random = SeededGenerator(seed: 3)
         var peaks = PeaksOverThreshold()
         // Pareto latency with index 2: its logarithm is exponential with mean one half.
         for _ in 0..<100_000 {
@@ -44,7 +45,7 @@ import Testing
 
     @Test("what lies beyond the present quantile is not learned, and old counts fade")
     func bounded() {
-        var random = SeededRandom(4)
+        var random = SeededGenerator(seed: 4)
         var peaks = PeaksOverThreshold()
         for _ in 0..<5_000 { peaks.learn(logRatio: 0.5 * random.gaussian(), present: nil) }
         let before = peaks.quantile!
@@ -58,7 +59,7 @@ import Testing
 
     @Test("a rising signal is told with the time that is left; noise is not")
     func forecast() {
-        var random = SeededRandom(5)
+        var random = SeededGenerator(seed: 5)
         var forecast = TrendForecast()
         var alarms = 0
         for _ in 0..<2_000 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -38,7 +39,7 @@ import Testing
 
     @Test("scores are in 0 to below 1, whatever comes")
     func range() {
-        var random = SeededRandom(7)
+        var random = SeededGenerator(seed: 7)
         var detector = EnvelopeDetector(resolution: 0)
         var time = Self.start
         for _ in 0..<200_000 {
@@ -165,7 +166,7 @@ import Testing
     func size() {
         var detector = EnvelopeDetector(resolution: 0)
         var sizes: [Int] = []
-        var random = SeededRandom(8)
+        var random = SeededGenerator(seed: 8)
         for index in 0..<1_000_000 {
             _ = detector.score(random.gaussian(), atUnixSeconds: Double(index) * 10)
             if index == 1_000 || index == 999_999 { sizes.append(detector.state.count) }
@@ -183,7 +184,7 @@ import Testing
             #expect(throws: StateError.self) { try EnvelopeDetector(state: Array(state[..<length])) }
         }
         #expect(throws: StateError.length) { try EnvelopeDetector(state: state + [0]) }
-        var random = SeededRandom(9)
+        var random = SeededGenerator(seed: 9)
         for _ in 0..<5_000 {
             var broken = state
             for _ in 0..<4 {

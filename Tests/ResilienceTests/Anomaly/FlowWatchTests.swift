@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -8,7 +9,7 @@ import Testing
     /// Ten seconds of a flow with its chance.
     static func tally(
         rate: Double = 50, queueSeconds: Double = 0.02, redelivered: Double = 0.01, bytes: Double = 512,
-        _ random: inout SeededRandom
+        _ random: inout SeededGenerator
     ) -> FlowTally {
         var tally = FlowTally()
         tally.messages = (rate * 10 + (rate * 10).squareRoot() * random.gaussian()).rounded()
@@ -25,7 +26,7 @@ import Testing
 
     @Test("a day of steady flow warns of nothing")
     func steady() {
-        var random = SeededRandom(1)
+        var random = SeededGenerator(seed: 1)
         var watch = FlowWatch()
         var warnings: [FlowSignal] = []
         for _ in 0..<8_640 { warnings += watch.tick(Self.tally(&random)) }
@@ -41,7 +42,7 @@ import Testing
     func unusual(
         signal: FlowSignal, rate: Double, queue: Double, redelivered: Double, bytes: Double, direction: Double
     ) {
-        var random = SeededRandom(2)
+        var random = SeededGenerator(seed: 2)
         var watch = FlowWatch()
         for _ in 0..<100 { _ = watch.tick(Self.tally(&random)) }
         var told: [(tick: Int, signal: FlowSignal)] = []
@@ -56,7 +57,7 @@ import Testing
 
     @Test("what stays unusual for ten minutes becomes usual")
     func accepted() {
-        var random = SeededRandom(3)
+        var random = SeededGenerator(seed: 3)
         var watch = FlowWatch()
         for _ in 0..<100 { _ = watch.tick(Self.tally(&random)) }
         for _ in 0..<300 { _ = watch.tick(Self.tally(bytes: 8_192, &random)) }
@@ -75,7 +76,7 @@ import Testing
 
     @Test("nothing is said before two minutes, and nothing of what is not there")
     func warmUp() {
-        var random = SeededRandom(4)
+        var random = SeededGenerator(seed: 4)
         var watch = FlowWatch()
         for _ in 0..<11 { _ = watch.tick(Self.tally(&random)) }
         #expect(watch.level(of: .throughput) == nil)

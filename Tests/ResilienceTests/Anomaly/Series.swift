@@ -1,19 +1,7 @@
 import Foundation
+import TestSupport
 
-/// Random numbers that are the same in each run (SplitMix64: Steele, Lea and Flood 2014).
-struct SeededRandom: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SeededGenerator {
     /// Standard normal (Box–Muller).
     mutating func gaussian() -> Double {
         let radius = (-2 * log(Double.random(in: 0x1p-53..<1, using: &self))).squareRoot()
@@ -29,7 +17,7 @@ struct SeededRandom: RandomNumberGenerator {
 /// A stationary series for the detectors.
 enum Series {
     static func gaussian(_ count: Int, mean: Double = 100, deviation: Double = 5, seed: UInt64) -> [Double] {
-        var random = SeededRandom(seed)
+        var random = SeededGenerator(seed: seed)
         return (0..<count).map { _ in mean + deviation * random.gaussian() }
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -199,7 +200,7 @@ import Testing
         var times: Set<Double> = []
         for seed in 0..<50 as Range<UInt64> {
             var world = BreakerWorld(.fixed) { $0.openSeconds = 2 }
-            world.random = SeededRandom(seed)
+            world.random = SeededGenerator(seed: seed)
             world.failing = 1
             world.reach(.open)
             guard case .none(let retryAt) = world.machine.admission else { continue }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -9,7 +10,7 @@ struct BreakerWorld {
 
     var machine: BreakerMachine
     var now: UInt64 = 1_000_000_000_000
-    var random = SeededRandom(1)
+    var random = SeededGenerator(seed: 1)
 
     /// Calls per second.
     var rate = 50.0

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -109,7 +110,7 @@ import Testing
 
     @Test("the excess stays bounded, whatever comes")
     func bounded() {
-        var random = SeededRandom(5)
+        var random = SeededGenerator(seed: 5)
         var evidence = FaultEvidence(now: 0)
         for number in 1...5_000 {
             let calls = Int.random(in: 0...1_000_000, using: &random)

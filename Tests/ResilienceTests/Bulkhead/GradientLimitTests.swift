@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -53,7 +54,7 @@ import Testing
 
     @Test("never leaves its bounds, and never falls to less than half in one step", arguments: UInt64(1)...20)
     func bounds(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededGenerator(seed: seed)
         let low = Int.random(in: 1...20, using: &random)
         let bounds = low...Int.random(in: low...1_000, using: &random)
         var limit = GradientLimit(bounds: bounds)

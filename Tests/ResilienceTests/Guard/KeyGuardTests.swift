@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -10,7 +11,7 @@ import Testing
     /// A guard, clients that obey it, and a destination.
     struct World {
         var key: KeyGuard
-        var random: SeededRandom
+        var random: SeededGenerator
         var now: UInt64 = 7_000_000_000_000
         var rate = 50
         var median = 0.010
@@ -22,7 +23,7 @@ import Testing
         init(_ mode: BreakerMode, seed: UInt64 = 1, _ change: (inout GuardPolicy) -> Void = { _ in }) {
             var policy = GuardPolicy(mode: mode)
             change(&policy)
-            random = SeededRandom(seed)
+            random = SeededGenerator(seed: seed)
             begun = now
             key = KeyGuard(policy: policy, now: now, unixSeconds: KeyGuardTests.start)
         }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -11,7 +12,7 @@ import Testing
         _ call: RetryPolicy.FailedCall, _ budget: inout RetryBudget, share: Double = 0.2, isAdmitted: Bool = true,
         deadline: UInt64 = .max, now: UInt64 = 100 * second
     ) -> RetryPolicy.Decision {
-        var random = SeededRandom(1)
+        var random = SeededGenerator(seed: 1)
         return RetryPolicy().decide(
             call, &budget, share: share, isAdmitted: isAdmitted, deadline: deadline, now: now, using: &random)
     }
@@ -60,7 +61,7 @@ import Testing
 
     @Test("delays are anywhere between nothing and a bound that doubles with each try, up to twenty seconds")
     func jitter() {
-        var random = SeededRandom(2)
+        var random = SeededGenerator(seed: 2)
         for failure in FailureClass.allCases {
             for attempts in 1...30 {
                 let call = RetryPolicy.FailedCall(
@@ -76,7 +77,7 @@ import Testing
 
     @Test("what the destination asked to wait comes on top, five seconds at most")
     func hint() {
-        var random = SeededRandom(3)
+        var random = SeededGenerator(seed: 3)
         var call = RetryPolicy.FailedCall(.throttled, isIdempotent: true, isCertainlyUndone: true)
         call.hintNanoseconds = 3 * Self.second
         #expect((0..<100).allSatisfy { _ in RetryPolicy().delay(call, using: &random) >= 3 * Self.second })
@@ -150,7 +151,7 @@ import Testing
 
     @Test("tokens stay between none and all, over random histories", arguments: UInt64(1)...20)
     func bounded(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededGenerator(seed: seed)
         var budget = RetryBudget()
         var now: UInt64 = 0
         for _ in 0..<2_000 {

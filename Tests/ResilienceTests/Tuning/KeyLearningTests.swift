@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
@@ -10,14 +11,14 @@ import Testing
     /// A key, its destination and its clock.
     struct World {
         var learning: KeyLearning
-        var random: SeededRandom
+        var random: SeededGenerator
         var second = 0
         var medianSeconds = 0.010
         var failureShare = 0.005
         var calls = 20
 
         init(seed: UInt64) {
-            random = SeededRandom(seed)
+            random = SeededGenerator(seed: seed)
             learning = KeyLearning(
                 policy: TunerPolicy(timeoutNanoseconds: 1_000_000_000), now: 0, unixSeconds: KeyLearningTests.start)
         }
@@ -197,7 +198,7 @@ import Testing
         var other = bytes
         other[0] ^= 1
         #expect(throws: StateError.self) { try LearnedState(bytes: other) }
-        var random = SeededRandom(8)
+        var random = SeededGenerator(seed: 8)
         for _ in 0..<2_000 {
             var broken = bytes
             for _ in 0..<3 { broken[Int.random(in: 8..<400, using: &random)] = .random(in: 0...255, using: &random) }

@@ -1,18 +1,19 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Resilience
 
 /// What holds for a tuner after any history.
 @Suite struct TunerPropertyTests {
-    private static func anyBaseline(_ random: inout SeededRandom) -> Baseline {
+    private static func anyBaseline(_ random: inout SeededGenerator) -> Baseline {
         func power(_ range: ClosedRange<Double>) -> Double { pow(10, Double.random(in: range, using: &random)) }
         return TunerTests.baseline(
             rate: power(-3...5), failureShare: Double.random(in: 0...1, using: &random), medianSeconds: power(-6...2),
             sigma: power(-1...0.5), slowShare: Double.random(in: 0...1, using: &random), calls: power(0...7))
     }
 
-    private static func anyPolicy(_ random: inout SeededRandom) -> TunerPolicy {
+    private static func anyPolicy(_ random: inout SeededGenerator) -> TunerPolicy {
         var bounds = ParameterBounds()
         for parameter in BreakerParameter.allCases where Double.random(in: 0..<1, using: &random) < 0.2 {
             let (low, high) = (parameter.range.lowerBound, min(parameter.range.upperBound, 100))
@@ -28,7 +29,7 @@ import Testing
 
     @Test("clamps, step limits, bounds and a monotone freeze, over random histories", arguments: UInt64(1)...40)
     func histories(seed: UInt64) {
-        var random = SeededRandom(seed)
+        var random = SeededGenerator(seed: seed)
         let policy = Self.anyPolicy(&random)
         var tuner = Tuner(policy: policy, now: 0)
         var now: UInt64 = 0

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -122,7 +123,7 @@ struct SamplingWorld {
     var budget: SamplingBudget
     var rates: [Double]
     private var samplers: [DestinationSampler]
-    private var generator: SplitMix
+    private var generator: SeededGenerator
     private var owed: [Double]
     private(set) var roots: [Int]
     /// Sum of 1/p over the kept roots, p read from the threshold of each.
@@ -138,7 +139,7 @@ struct SamplingWorld {
         self.budget = budget
         self.rates = rates
         samplers = rates.map { _ in DestinationSampler(budget.initial) }
-        generator = SplitMix(state: seed)
+        generator = SeededGenerator(seed: seed)
         owed = rates.map { _ in 0 }
         roots = rates.map { _ in 0 }
         adjusted = rates.map { _ in 0 }
@@ -176,18 +177,5 @@ struct SamplingWorld {
         guard isKept else { return }
         samplers[destination].countSpan()
         adjusted[destination] += 1 / probability
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood, 2014).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Telemetry
@@ -17,7 +18,7 @@ struct SlowThresholdTests {
 
     @Test("the limit is the 99th percentile or up to an eighth above it", arguments: 1...5)
     func percentile(seed: UInt64) {
-        var generator = SplitMix(state: seed)
+        var generator = SeededGenerator(seed: seed)
         var slow = SlowThreshold()
         var samples: [UInt64] = []
         for _ in 0..<20_000 {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Wire
@@ -130,7 +131,7 @@ struct CloudEventJSONTests {
 
     /// Whatever the bytes, there is an answer; what is taken says the same when it is written and read again.
     @Test func randomBytes() throws {
-        var generator = SplitMix(seed: 20)
+        var generator = SeededGenerator(seed: 20)
         let rest = #","time":"2026-01-02T03:04:05Z","n":-5,"data":{"a":["\u00e9\n",1e5,null]}}"#
         let seed = Array((Self.start + rest).utf8)
         var taken = 0
@@ -151,20 +152,5 @@ struct CloudEventJSONTests {
             #expect(try CloudEventJSON.event(CloudEventJSON.encode(event)) == event)
         }
         #expect(taken > 200)
-    }
-}
-
-/// Numbers that look random and are the same in every run.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -59,7 +60,7 @@ struct NATSFixtureTests {
     func randomChunks(fixture: NATSFixture) {
         let whole = NATSTranscript([fixture.bytes[...]], fixture.role)
         for seed in 1...20 as ClosedRange<UInt64> {
-            var random = Seeded(seed: seed)
+            var random = SeededGenerator(seed: seed)
             let chunks = fixture.bytes.cut(40, by: &random)
             #expect(NATSTranscript(chunks, fixture.role, keeping: .ruins) == whole, "seed \(seed)")
         }
@@ -69,7 +70,7 @@ struct NATSFixtureTests {
         "mutated bytes never trap, and decode alike however they are split", arguments: NATSFixture.all,
         [UInt64.random(in: 1...UInt64.max)])
     func mutated(fixture: NATSFixture, seed: UInt64) {
-        var random = Seeded(seed: seed)
+        var random = SeededGenerator(seed: seed)
         var limits = NATSLimits()
         limits.lineBytesMax = 90
         limits.payloadBytesMax = 200
@@ -88,7 +89,7 @@ struct NATSFixtureTests {
         }
     }
 
-    private static func mutate(_ bytes: inout [UInt8], _ random: inout Seeded) {
+    private static func mutate(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {
         guard !bytes.isEmpty else { return }
         let place = Int.random(in: 0..<bytes.count, using: &random)
         let telling = Array("PUBHMSGN+- \t0123456789\r\n".utf8)

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -60,7 +61,7 @@ struct RESPFixtureTests {
     func randomChunks(fixture: RESPFixture) {
         let whole = RESPTranscript([fixture.bytes[...]], fixture.role)
         for seed in 1...20 as ClosedRange<UInt64> {
-            var random = Seeded(seed: seed)
+            var random = SeededGenerator(seed: seed)
             let chunks = fixture.bytes.cut(40, by: &random)
             #expect(RESPTranscript(chunks, fixture.role, keeping: .ruins) == whole, "seed \(seed)")
         }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -18,7 +19,7 @@ struct RESPMutationTests {
         "mutated bytes never trap, and decode alike however they are split", arguments: RESPFixture.all,
         [UInt64.random(in: 1...UInt64.max)])
     func mutated(fixture: RESPFixture, seed: UInt64) {
-        var random = Seeded(seed: seed)
+        var random = SeededGenerator(seed: seed)
         for round in 0..<40 {
             // A window keeps rounds quick; that it starts amid a frame is one more mutation.
             let start = round % 2 == 0 ? 0 : Int.random(in: 0..<fixture.bytes.count, using: &random)
@@ -35,7 +36,7 @@ struct RESPMutationTests {
         }
     }
 
-    private static func mutate(_ bytes: inout [UInt8], _ random: inout Seeded) {
+    private static func mutate(_ bytes: inout [UInt8], _ random: inout SeededGenerator) {
         guard !bytes.isEmpty else { return }
         let place = Int.random(in: 0..<bytes.count, using: &random)
         let telling = Array("+-:$*_,#(!=%~|>.;?0123456789\r\n".utf8)

@@ -46,31 +46,3 @@ func printable(_ value: ArraySlice<UInt8>) -> String {
     }
     return shown.joined() + (value.count > 64 ? "..." : "")
 }
-
-/// Random numbers that a printed seed repeats (xorshift64*).
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed | 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
-    }
-}
-
-extension Array where Element == UInt8 {
-    /// Cuts at random places into chunks of up to `chunkMax` bytes.
-    func cut(_ chunkMax: Int, by random: inout Seeded) -> [ArraySlice<UInt8>] {
-        var chunks: [ArraySlice<UInt8>] = []
-        var rest = self[...]
-        while !rest.isEmpty {
-            let chunk = rest.prefix(Int.random(in: 1...chunkMax, using: &random))
-            chunks.append(chunk)
-            rest = rest.dropFirst(chunk.count)
-        }
-        return chunks
-    }
-}
