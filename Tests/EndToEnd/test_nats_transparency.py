@@ -142,19 +142,29 @@ def test_with_injection_only_lines_of_ours_are_added(world, server, receiver, se
 @pytest.mark.parametrize("garbage", [
     b"NONSENSE a b c\r\n", b"PUB\r\n", b"PUB a b c d e 5\r\n", b"PUB a -1\r\n", b"PUB a 99999999999999999999\r\n",
     b"HPUB a 9 4\r\n", b"HPUB a 5 5\r\nhello\r\n", b"PUB a 5\r\nhelloXX", b"SUB\r\n", b"\x00\x01\x02\r\n",
-    b"GET / HTTP/1.1\r\n\r\n", b"CONNECT {\r\n", b"x" * 70_000], ids=lambda data: repr(data[:24]))
+    b"GET / HTTP/1.1\r\n\r\n", b"CONNECT {\r\n"], ids=lambda data: repr(data[:24]))
 def test_garbage_is_answered_by_the_server_itself(nats, nats_tacho, garbage):
     """What is not understood passes untouched, and the answer is the one that the server gives."""
-    answers, was_reset = [], False
+    answers = []
+    for target in (nats, nats_tacho):
+        with RawNats(target).connect() as raw:
+            raw.send(garbage)
+            raw.half_close()
+            answers.append(raw.rest())
+    assert answers[0] == answers[1]
+    with RawNats(nats_tacho).connect() as raw:
+        raw.ping()
+
+
+def test_a_flood_of_garbage_ends_as_the_server_ends_it(nats, nats_tacho):
+    """It hangs up on bytes that it has not read, which resets the connection, and its last words may be lost with that."""
     for target in (nats, nats_tacho):
         with RawNats(target).connect() as raw:
             with suppress(ConnectionError):
-                raw.send(garbage)
+                raw.send(b"x" * 70_000)
             raw.half_close()
-            answers.append(raw.rest())
-            was_reset |= raw.was_reset
-    # A server that hangs up on unread bytes resets the connection, and what it said last may be lost with it.
-    assert answers[0] == answers[1] or was_reset and b"" in answers
+            answer = raw.rest()
+        assert answer == b"-ERR 'Unknown Protocol Operation'\r\n" or raw.was_reset and answer == b""
     with RawNats(nats_tacho).connect() as raw:
         raw.ping()
 
