@@ -65,12 +65,13 @@ def test_what_others_read_counts_too(world, receiver):
     """The rule asks the broker, so deliveries on connections that pass elsewhere count, and a consumer that is at work
     is left alone."""
     server = world.redis()
-    tacho = start(world, server, receiver, letters={"idle_milliseconds": 3_000})
+    tacho = start(world, server, receiver, letters={"idle_milliseconds": 60_000})
     client, direct = tacho.client(), server.client()
     client.xgroup_create(STREAM, GROUP, mkstream=True)
     client.xadd(STREAM, {"item": "bomb"})
     fail(direct, 3)
     client.xreadgroup(GROUP, "first", {STREAM: ">"}, block=10)
+    wait_for_looks(tacho)
     assert letters(direct) == [], "its third delivery may yet succeed"
     # A fourth delivery: the third has had no effect either.
     direct.xautoclaim(STREAM, GROUP, "next", 0)
@@ -153,11 +154,15 @@ def test_the_sidecar_signs_in_for_itself_and_survives_a_bad_network(world, recei
 
 def test_nothing_is_moved_unless_asked_for(world, receiver):
     server = world.redis()
-    tacho = world.tacho(server, receiver)
-    client = tacho.client()
+    tacho, asked = world.tacho(server, receiver), start(world, server, receiver)
+    client, other = tacho.client(), asked.client()
     client.xgroup_create(STREAM, GROUP, mkstream=True)
     client.xadd(STREAM, {"item": "bomb"})
     fail(client, 20)
+    # As long as it takes one that is asked to look, twice.
+    other.xgroup_create("others", GROUP, mkstream=True)
+    other.xreadgroup(GROUP, "first", {"others": ">"}, block=10)
+    wait_for_looks(asked)
     assert pending(server.client()) == 1 and not tacho.metrics().named("tacho_dead_letter_rule_total")
 
 
