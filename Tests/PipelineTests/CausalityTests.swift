@@ -159,6 +159,33 @@ struct CausalityTests {
         #expect(try worker.publish("n", "1").span.causality == .connectionLikely)
     }
 
+    @Test("a client that comes back holds what its former connection has read, which is no certain cause, now or later")
+    func comesBack() throws {
+        let scene = Scene()
+        let former = scene.connect()
+        let job = former.read("1-0")
+        former.close()
+        let worker = scene.connect()
+        let span = try worker.publish("n", "1").span
+        #expect(span.causality == .processLikely && span.traceID == job.traceID)
+        _ = worker.read("2-0")
+        #expect(try worker.publish("n", "2").span.causality == .connectionLikely)
+        worker.acknowledge("1-0")
+        // It has published before it had read anything: perhaps it did so out of nothing.
+        #expect(try worker.publish("n", "3").span.causality == .connectionLikely)
+    }
+
+    @Test("a client that comes back and takes up its message again is certain as before")
+    func takesUpAgain() throws {
+        let scene = Scene()
+        let former = scene.connect()
+        _ = former.read("1-0")
+        former.close()
+        let worker = scene.connect()
+        _ = worker.read("1-0")
+        #expect(try worker.publish("n", "1").span.causality == .connectionCertain)
+    }
+
     @Test("a connection counts as one worker's own only when it has been seen to be, and no more when it is not")
     func sharedConnections() throws {
         let scene = Scene()
@@ -389,6 +416,8 @@ private final class Client {
         let output = session.receiveFromUpstream(ByteBuffer(string: reply), at: scene.now)
         return String(buffer: output.toClient ?? ByteBuffer())
     }
+
+    func close() { session.closed(at: scene.now) }
 
     func exchange(_ words: [String], _ reply: String) {
         send(words)

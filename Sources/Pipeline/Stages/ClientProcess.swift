@@ -98,7 +98,7 @@ public final class ClientProcess: Sendable {
 
     private let state = Mutex(State())
     private let heldCount = Atomic<Int>(0)
-    /// It has published with nothing in its hands, so not everything that it publishes has a cause.
+    /// It has published with nothing in its hands, or nothing of the connection: not all that it publishes has a cause.
     private let originates = Atomic<Bool>(false)
 
     /// Messages per client that can be causes; the oldest gives way.
@@ -219,7 +219,11 @@ public final class ClientProcess: Sendable {
     private func causality(
         ofOnly cause: Cause, _ position: Position, _ state: borrowing State
     ) -> SpanCausality {
-        guard cause.connection == position.connection else { return .processLikely }
+        guard cause.connection == position.connection else {
+            // Nothing that this connection has read explains it: the client may have come back and begin out of nothing.
+            noteOrigin()
+            return .processLikely
+        }
         let isCertain =
             state.connections == 1 && !originates.load(ordering: .relaxed) && position.isSequential
             && cause.read == position.read && position.readCount == 1
