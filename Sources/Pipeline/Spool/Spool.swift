@@ -37,6 +37,8 @@ public final class Spool: Sendable {
         var queues: [SpoolKey: Queue] = [:]
         var messages = 0
         var bytes = 0
+        /// On disk although their clients were told that it was too late: not to be sent on, and on their way out.
+        var withdrawn: [SpoolKey: Set<StreamEntryID>] = [:]
     }
 
     /// The bounds.
@@ -99,15 +101,24 @@ public final class Spool: Sendable {
         store.append(request.message, to: request.key) { [self] result in
             switch result {
             case .success(let id):
-                guard request.ticket.settle() else {
-                    store.remove(request.key, only: id)
-                    return arrived(request, isStored: false)
-                }
+                guard request.ticket.settle() else { return withdraw(request, id) }
                 arrived(request, isStored: true)
                 completion(.stored(id))
             case .failure(let failure):
                 arrived(request, isStored: false)
                 if request.ticket.settle() { completion(.failed(failure.reason)) }
+            }
+        }
+    }
+
+    private func withdraw(_ request: SpoolRequest, _ id: StreamEntryID) {
+        state.withLock { _ = $0.withdrawn[request.key, default: []].insert(id) }
+        arrived(request, isStored: false)
+        store.remove(request.key, only: id) { [self] result in
+            guard case .success = result else { return }
+            state.withLock { state in
+                state.withdrawn[request.key]?.remove(id)
+                if state.withdrawn[request.key]?.isEmpty == true { state.withdrawn[request.key] = nil }
             }
         }
     }
@@ -144,7 +155,10 @@ public final class Spool: Sendable {
     public func perform(_ task: SpoolTask, answer: @escaping @Sendable (SpoolTask.Answer) -> Void) {
         switch task {
         case .load(let key, let most):
-            store.load(key, most: most) { answer($0.answer { .loaded($0) }) }
+            // The store answers in order: of all that it has found it has said before that it was stored.
+            store.load(key, most: most) { [self] result in
+                answer(result.answer { messages in .loaded(messages.filter { !isWithdrawn($0, key) }) })
+            }
         case .renumber(let key, let id, let newID):
             store.renumber(key, id, as: newID) { answer($0.answer { .done }) }
         case .remove(let key, let through, let messages, let bytes):
@@ -158,6 +172,10 @@ public final class Spool: Sendable {
                 answer(result.answer { .done })
             }
         }
+    }
+
+    private func isWithdrawn(_ message: SpooledMessage, _ key: SpoolKey) -> Bool {
+        state.withLock { $0.withdrawn[key]?.contains(message.id) ?? false }
     }
 
     private func gone(_ key: SpoolKey, _ messages: Int, _ bytes: Int) {

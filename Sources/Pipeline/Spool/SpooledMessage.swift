@@ -80,7 +80,8 @@ public struct SpooledMessage: Sendable, Equatable {
     }
 }
 
-/// Where spooled messages are kept. Every completion is called once, on any thread, when it is on disk.
+/// Where spooled messages are kept. Every completion is called once, on any thread, when it is on disk, and in the order
+/// of the calls.
 public protocol SpoolStore: Sendable {
     /// Keeps a message behind all others of its key.
     func append(
@@ -98,7 +99,8 @@ public protocol SpoolStore: Sendable {
         _ key: SpoolKey, through id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     )
     /// Lets go of one message.
-    func remove(_ key: SpoolKey, only id: StreamEntryID)
+    func remove(
+        _ key: SpoolKey, only id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
     /// Keeps the oldest message of a key apart, for people.
     func setAside(
         _ key: SpoolKey, _ message: SpooledMessage, reason: String,

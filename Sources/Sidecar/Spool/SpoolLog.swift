@@ -101,10 +101,12 @@ final class SpoolLog: SpoolStore {
         }
     }
 
-    /// Only the oldest message is ever renumbered, and the note goes when it goes.
+    /// Only the oldest message that is to be sent on is ever renumbered, and the note goes when it goes.
     private static func apply(_ note: EventFields, to messages: inout [SpooledMessage]) {
-        guard let id = note.value(of: Field.message).flatMap({ Self.id($0) }), messages.first?.id == id else { return }
-        messages[0].newID = note.value(of: Field.id).flatMap { Self.id($0) }
+        guard let id = note.value(of: Field.message).flatMap({ Self.id($0) }),
+            let index = messages.firstIndex(where: { $0.id == id })
+        else { return }
+        messages[index].newID = note.value(of: Field.id).flatMap { Self.id($0) }
     }
 
     func renumber(
@@ -133,8 +135,12 @@ final class SpoolLog: SpoolStore {
         ]
     }
 
-    func remove(_ key: SpoolKey, only id: StreamEntryID) {
-        submit([.delete(key: Self.name(.waiting, key), ids: [StreamID(id.milliseconds, id.sequence)])], key) { _ in }
+    func remove(
+        _ key: SpoolKey, only id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        submit([.delete(key: Self.name(.waiting, key), ids: [StreamID(id.milliseconds, id.sequence)])], key) {
+            completion($0.map { _ in })
+        }
     }
 
     func setAside(

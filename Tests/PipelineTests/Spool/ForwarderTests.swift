@@ -152,6 +152,40 @@ import Testing
         #expect(bench.wrote() == add(0))
     }
 
+    @Test(
+        "a message whose client was told that it was too late is not sent on, though it is still on disk, and not counted"
+    )
+    func withdrawn() {
+        let bench = Bench(messages: 1)
+        let spooling = bench.spooling
+        #expect(bench.wrote() == add(0))
+        bench.reply("-OOM command not allowed when used memory > 'maxmemory'.\r\n")
+        let session = spooling.world.connect()
+        session.client(command("XADD", "orders", "*", "n", "1"))
+        spooling.store(session, commits: false)
+        spooling.world.advance(milliseconds: 1_001)
+        session.resume()
+        #expect(session.answered().contains("was not taken"))
+        spooling.store.keepRemovals()
+        spooling.store.commit()
+        session.client(command("XADD", "orders", "*", "n", "2"))
+        spooling.store(session)
+        #expect(bench.left == 3)
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.wrote() == add(0))
+        bench.reply(bulk(SpoolWorld.id(0)))
+        #expect(bench.wrote() == add(2))
+        spooling.store.remove()
+        session.client(command("XADD", "orders", "*", "n", "3"))
+        spooling.store(session)
+        bench.reply(bulk(SpoolWorld.id(2)))
+        #expect(bench.wrote() == add(3))
+        bench.reply(bulk(SpoolWorld.id(3)))
+        #expect(bench.left == 0)
+        // Nothing waits: the next one passes directly.
+        #expect(session.client(command("XADD", "orders", "*", "n", "4")) != "")
+    }
+
     @Test("an open breaker is not pressed, and what will never be taken is kept aside")
     func refused() {
         let bench = Bench(messages: 2)

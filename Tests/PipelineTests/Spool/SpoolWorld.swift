@@ -9,6 +9,7 @@ final class TestSpoolStore: SpoolStore {
         var messages: [SpoolKey: [SpooledMessage]] = [:]
         var aside: [SpooledMessage] = []
         var appends: [@Sendable () -> Void] = []
+        var removals: [@Sendable () -> Void]?
         var failure: SpoolFailure?
         var nextSequence: UInt64 = 0
     }
@@ -20,6 +21,17 @@ final class TestSpoolStore: SpoolStore {
     var asideCount: Int { state.withLock { $0.aside.count } }
 
     func fail(_ reason: String?) { state.withLock { $0.failure = reason.map(SpoolFailure.init(reason:)) } }
+
+    /// Single messages that are to be taken out stay until `remove`.
+    func keepRemovals() { state.withLock { $0.removals = [] } }
+
+    /// Takes them out.
+    func remove() {
+        for removal in state.withLock({ state in
+            defer { state.removals = nil }
+            return state.removals ?? []
+        }) { removal() }
+    }
 
     /// Everything that waits is on disk.
     func commit() {
@@ -69,8 +81,18 @@ final class TestSpoolStore: SpoolStore {
         completion(.success(()))
     }
 
-    func remove(_ key: SpoolKey, only id: StreamEntryID) {
-        state.withLock { $0.messages[key]?.removeAll { $0.id == id } }
+    func remove(
+        _ key: SpoolKey, only id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        let removal = { @Sendable [self] in
+            state.withLock { $0.messages[key]?.removeAll { $0.id == id } }
+            completion(.success(()))
+        }
+        let waits = state.withLock { state in
+            state.removals?.append(removal)
+            return state.removals != nil
+        }
+        if !waits { removal() }
     }
 
     func setAside(
