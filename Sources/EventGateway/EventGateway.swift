@@ -11,6 +11,7 @@ public struct EventGateway: GatewayModule {
         let desk: EventDesk
         let limits: EventGatewayLimits
         let readiness: Readiness
+        let changes = StreamChanges()
         let waiters: StreamWaiters
         let rate: EventRateLimit
 
@@ -26,9 +27,9 @@ public struct EventGateway: GatewayModule {
             desk = EventDesk(log: log, tracing: tracing, correlationFields: correlationFields)
             self.limits = limits
             self.readiness = readiness
-            waiters = StreamWaiters(limit: limits.waitersMax)
+            waiters = StreamWaiters(changes, limit: limits.waitersMax)
             rate = EventRateLimit(perSecond: limits.eventsPerSecond)
-            log.observeChanges { [waiters] streams in waiters.changed(streams) }
+            log.observeChanges { [changes] streams in changes.changed(streams) }
         }
     }
 

@@ -230,6 +230,13 @@ def test_dead_letters_are_shown_edited_redriven_and_purged(http, receiver):
 @pytest.mark.partial_traces
 def test_replay_to_a_stream_and_to_a_group(http, receiver):
     group(http)
+def test_what_a_head_request_asks_for_takes_no_place_among_those_who_wait(http):
+    for _ in range(513):
+        assert http.ask("HEAD", EVENTS, headers={"accept": "text/event-stream"}).status == 200
+    group(http)
+    assert receive(http, wait_milliseconds=1) == []
+
+
     for number in range(5):
         send(http, to_binary_event(made(number)))
     settle(http, "ack", receive(http, max=5))

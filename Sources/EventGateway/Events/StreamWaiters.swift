@@ -1,83 +1,49 @@
-import EventLog
 import Synchronization
 
-/// Who waits for something new in a stream: long polls and followers.
-///
-/// A change wakes all followers of the stream; of those who wait for one group only the one that has waited longest, and
-/// after it the next, so that one event does not wake a crowd.
+/// Lets tasks wait for something new in a stream, so many at once: long polls and followers.
 final class StreamWaiters: Sendable {
-    private struct State {
-        var lastNumber: UInt64 = 0
-        /// In the order in which they came.
-        var waiters: [[UInt8]: [(number: UInt64, group: [UInt8]?, signal: Signal)]] = [:]
-        var count = 0
-    }
-
-    private let state = Mutex(State())
+    private let changes: StreamChanges
     /// More are refused.
     private let limit: Int
+    private let count = Atomic(0)
 
     /// - Parameter limit: how many may wait at once.
-    init(limit: Int) {
+    init(_ changes: StreamChanges, limit: Int) {
+        self.changes = changes
         self.limit = limit
     }
 
     /// Begins to wait; nil when too many do. What changes from now on is noticed, also before `Ticket.wait`.
     func enter(_ stream: [UInt8], group: [UInt8]? = nil) -> Ticket? {
+        guard count.add(1, ordering: .relaxed).newValue <= limit else {
+            count.subtract(1, ordering: .relaxed)
+            return nil
+        }
         let signal = Signal()
-        let number = state.withLock { state -> UInt64? in
-            guard state.count < limit else { return nil }
-            state.count += 1
-            state.lastNumber += 1
-            state.waiters[stream, default: []].append((state.lastNumber, group, signal))
-            return state.lastNumber
+        return Ticket(self, signal, changes.observe(stream, group: group) { signal.give() })
+    }
+
+    /// One who waits, until nobody keeps it: an answer whose body is never written, as to HEAD or to a client that has
+    /// gone, must not take a place for good.
+    final class Ticket: Sendable {
+        private let waiters: StreamWaiters
+        private let signal: Signal
+        private let observation: StreamChanges.Observation
+
+        fileprivate init(_ waiters: StreamWaiters, _ signal: Signal, _ observation: StreamChanges.Observation) {
+            self.waiters = waiters
+            self.signal = signal
+            self.observation = observation
         }
-        return number.map { Ticket(waiters: self, stream: stream, group: group, number: $0, signal: signal) }
-    }
 
-    /// Something has changed in these streams. Called on the log's thread.
-    func changed(_ streams: [[UInt8]]) {
-        for stream in streams { wake(stream, onlyGroup: nil) }
-    }
-
-    fileprivate func wake(_ stream: [UInt8], onlyGroup: [UInt8]?) {
-        let signals = state.withLock { state -> [Signal] in
-            var groups: Set<[UInt8]> = []
-            return (state.waiters[stream] ?? []).compactMap { waiter in
-                if let onlyGroup, waiter.group != onlyGroup { return nil }
-                if let group = waiter.group, !groups.insert(group).inserted { return nil }
-                return waiter.signal
-            }
-        }
-        for signal in signals { signal.give() }
-    }
-
-    fileprivate func leave(_ ticket: Ticket) {
-        let number = ticket.number
-        state.withLock { state in
-            guard let place = state.waiters[ticket.stream]?.firstIndex(where: { $0.number == number }) else { return }
-            state.count -= 1
-            state.waiters[ticket.stream]?.remove(at: place)
-            if state.waiters[ticket.stream]?.isEmpty == true { state.waiters[ticket.stream] = nil }
-        }
-        // Whatever it was woken for, the next in its group may find something too.
-        if let group = ticket.group { wake(ticket.stream, onlyGroup: group) }
-    }
-
-    /// One who waits. Gone with `leave`.
-    struct Ticket: Sendable {
-        fileprivate let waiters: StreamWaiters
-        fileprivate let stream: [UInt8]
-        fileprivate let group: [UInt8]?
-        fileprivate let number: UInt64
-        fileprivate let signal: Signal
+        deinit { waiters.count.subtract(1, ordering: .relaxed) }
 
         /// Waits for something to change; true when something has since the last time, false when the time is up or the
         /// task is cancelled.
         @discardableResult
         func wait(milliseconds: Int64) async -> Bool {
             guard milliseconds > 0 else { return false }
-            return await withTaskGroup(of: Bool.self) { tasks in
+            return await withTaskGroup(of: Bool.self) { [signal] tasks in
                 tasks.addTask { await signal.taken() }
                 tasks.addTask {
                     try? await Task.sleep(for: .milliseconds(milliseconds))
@@ -87,9 +53,6 @@ final class StreamWaiters: Sendable {
                 return await tasks.next() ?? false
             }
         }
-
-        /// Ends the waiting.
-        func leave() { waiters.leave(self) }
     }
 }
 

@@ -60,7 +60,6 @@ extension EventRequest {
         guard let ticket = log.waiters.enter(wanted.stream) else { throw GatewayProblem.tooManyWait(log.limits) }
         let begin = wanted
         let body = ResponseBody { writer in
-            defer { ticket.leave() }
             try await request.body.consumeWithCancellationOnInboundClose { _ in
                 // So that the client knows at once that it is connected.
                 try await writer.write(ByteBuffer(string: ": following\n\n"))

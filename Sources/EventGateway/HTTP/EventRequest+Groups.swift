@@ -50,7 +50,6 @@ extension EventRequest {
         guard let ticket = log.waiters.enter(group.stream, group: group.group) else {
             throw .tooManyWait(log.limits)
         }
-        defer { ticket.leave() }
         let deadline = now + wait
         while true {
             let events = try await look()

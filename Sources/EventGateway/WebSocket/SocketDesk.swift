@@ -14,7 +14,7 @@ final class SocketDesk: Sendable {
     init(_ log: EventGateway.Log) {
         desk = log.desk
         rate = log.rate
-        changes = StreamChanges(log: log.desk.log)
+        changes = log.changes
     }
 
     var unixMilliseconds: Int64 { desk.tracing.unixMilliseconds }

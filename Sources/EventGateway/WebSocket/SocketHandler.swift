@@ -84,9 +84,9 @@ final class SocketHandler: ChannelInboundHandler {
     }
 
     private func stop() {
-        guard let observation else { return }
-        desk.changes.end(observation)
-        self.observation = nil
+        guard !hasEnded else { return }
+        hasEnded = true
+        observation = nil
         ticking?.cancel()
         for wake in wakes.values { wake.cancel() }
         wakes = [:]
@@ -94,7 +94,6 @@ final class SocketHandler: ChannelInboundHandler {
         groups = [:]
         if closeReason == nil { counters.closed(.lost) }
         closeReason = closeReason ?? .lost
-        hasEnded = true
         if unanswered == 0 { end.succeed() }
     }
 
