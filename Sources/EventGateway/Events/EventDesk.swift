@@ -155,17 +155,11 @@ struct EventDesk: Sendable {
     /// The same for those who do not wait.
     func acknowledge(_ ids: [StreamID], of group: DurableLog.GroupName, answer: @escaping Answer<Int64>) {
         let startedAt = tracing.now()
-        let unit = StreamUnit(
-            [.acknowledge(key: group.stream, group: group.group, ids: ids)],
-            nowUnixMilliseconds: UInt64(startedAt.unixMilliseconds))
-        log.submit(unit, lane: 0) { outcome in
-            var count: Int64?
-            if case .replies(let replies) = outcome, case .count(let acknowledged)? = replies.first {
-                count = acknowledged
-            }
-            settled(ids, of: group, "ack", .acknowledged, count == nil ? .failed("unavailable") : .succeeded, startedAt)
-            if case .unavailable(let reason) = outcome { return answer(.failure(GatewayProblem(unavailable: reason))) }
-            answer(.success(count ?? 0))
+        perform(
+            .acknowledge(key: group.stream, group: group.group, ids: ids), now: startedAt.unixMilliseconds
+        ) { result in
+            settled(ids, of: group, "ack", .acknowledged, Self.outcome(result), startedAt)
+            answer(Self.checked(result).map { if case .count(let count) = $0 { count } else { 0 } })
         }
     }
 
@@ -253,6 +247,18 @@ struct EventDesk: Sendable {
     private func answered<Value: Sendable>(
         _ call: (@escaping Answer<Value>) -> Void
     ) async throws(GatewayProblem) -> Value {
+    /// Does one command of a stream.
+    func perform(_ command: StreamCommand, now: Int64, _ answer: @escaping DurableLog.Answer<StreamReply>) {
+        log.submit(StreamUnit([command], nowUnixMilliseconds: UInt64(clamping: now)), lane: 0) { outcome in
+            switch outcome {
+            case .replies(let replies): answer(.success(replies.first ?? .none))
+            // Nothing was required.
+            case .conditionFailed: answer(.success(.none))
+            case .unavailable(let error): answer(.failure(error))
+            }
+        }
+    }
+
         let result = await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
         return try result.get()
     }

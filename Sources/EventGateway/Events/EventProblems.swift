@@ -7,7 +7,8 @@ extension GatewayProblem {
     /// What an error of the log means for whoever asked by HTTP.
     init(_ error: LogError) {
         switch error {
-        case .saturated: self = .saturated(error.description)
+        case .saturated:
+            self.init(status: .tooManyRequests, detail: error.description, retryAfterSeconds: 1)
         case .diskFull: self.init(status: .insufficientStorage, detail: error.description)
         case .closed: self.init(status: .serviceUnavailable, detail: error.description, retryAfterSeconds: 1)
         case .directoryUnusable, .alreadyOpen, .corrupt, .chainBroken, .newerSchema, .inputOutput:
@@ -16,14 +17,10 @@ extension GatewayProblem {
         }
     }
 
-    /// The same where only the text has come through.
-    init(unavailable reason: String) {
-        let isSaturated = reason.contains("is saturated")
-        self = isSaturated ? .saturated(reason) : GatewayProblem(status: .serviceUnavailable, detail: reason)
-    }
-
-    private static func saturated(_ detail: String) -> GatewayProblem {
-        GatewayProblem(status: .tooManyRequests, detail: detail, retryAfterSeconds: 1)
+    /// What it means that the log refused a command of a stream.
+    init(_ error: StreamError) {
+        let detail = if case .unavailable(let reason) = error { reason } else { error.message }
+        self.init(status: .serviceUnavailable, detail: detail)
     }
 
     /// Beyond the rate.
@@ -42,6 +39,42 @@ extension GatewayProblem {
         case .malformedJSON, .unsupportedVersion, .missing, .badValue, .badName, .duplicate, .tooManyAttributes,
             .attributeTooLong, .twoPayloads:
             self.init(status: .badRequest, detail: error.description)
+        }
+    }
+}
+
+extension PublicationOutcome {
+    /// Where the events went, or why they did not.
+    func appended() throws(GatewayProblem) -> (events: [AppendedEvent], version: Int64?) {
+        switch self {
+        case .published(let appended, let version): return (appended, version)
+        case .conflict(let expected, let actual):
+            var members = ["actual_version": actual]
+            if case .exactly(let version) = expected { members["expected_version"] = version }
+            throw GatewayProblem(
+                status: .conflict,
+                detail:
+                    "the version is \(actual), and \(expected.words) was expected; read what is new and decide again",
+                members: members)
+        case .notHeld(let ids):
+            throw GatewayProblem(
+                status: .conflict,
+                detail:
+                    "nothing was acknowledged and nothing published: \(ids.count) of the events are no longer in these "
+                    + "hands, \(ids[0]) first", members: ["not_held": Int64(ids.count)])
+        case .noGroup: throw .noGroup
+        case .refused(let error): throw GatewayProblem(error)
+        }
+    }
+}
+
+extension ExpectedVersion {
+    fileprivate var words: String {
+        switch self {
+        case .any: "any"
+        case .none: "none yet"
+        case .exists: "any that exists"
+        case .exactly(let version): "\(version)"
         }
     }
 }

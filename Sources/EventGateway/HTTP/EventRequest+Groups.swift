@@ -96,7 +96,7 @@ extension EventRequest {
         let settlement = Publication.Settlement(
             group: group, ids: ids, consumer: try wanted.text("consumer").map { Array($0.utf8) })
         let outcome = try await desk.publish(events, caller: caller, settlement: settlement)
-        let (appended, _) = try Self.appended(outcome)
+        let (appended, _) = try outcome.appended()
         var bytes = Array("{\"acknowledged\":\(ids.count),\"events\":".utf8)
         Self.append(appended, to: &bytes)
         bytes.append(contentsOf: "}\n".utf8)

@@ -93,7 +93,7 @@ extension EventRequest {
 
     /// 201 with the place of each event; 200 when all were there already.
     private func published(_ outcome: PublicationOutcome, _ stream: [UInt8]) throws(GatewayProblem) -> Response {
-        let (appended, version) = try Self.appended(outcome)
+        let (appended, version) = try outcome.appended()
         var bytes: [UInt8] = []
         bytes.reserveCapacity(64 + 72 * appended.count)
         bytes.append(contentsOf: "{\"stream\":".utf8)
@@ -112,40 +112,6 @@ extension EventRequest {
                 contentsOf: "\(event.id)\",\"offset\":\(event.offset),\"duplicate\":\(event.isDuplicate)}".utf8)
         }
         bytes.append(contentsOf: (appended.isEmpty ? "[]" : "]").utf8)
-    }
-
-    /// Where the events went, or why they did not.
-    static func appended(_ outcome: PublicationOutcome) throws(GatewayProblem) -> ([AppendedEvent], version: Int64?) {
-        switch outcome {
-        case .published(let appended, let version): return (appended, version)
-        case .conflict(let expected, let actual):
-            var members = ["actual_version": actual]
-            if case .exactly(let version) = expected { members["expected_version"] = version }
-            throw GatewayProblem(
-                status: .conflict,
-                detail:
-                    "the version is \(actual), and \(expected.words) was expected; read what is new and decide again",
-                members: members)
-        case .notHeld(let ids):
-            throw GatewayProblem(
-                status: .conflict,
-                detail:
-                    "nothing was acknowledged and nothing published: \(ids.count) of the events are no longer in these "
-                    + "hands, \(ids[0]) first", members: ["not_held": Int64(ids.count)])
-        case .noGroup: throw .noGroup
-        case .refused(let error): throw GatewayProblem(unavailable: error.message)
-        }
-    }
-}
-
-extension ExpectedVersion {
-    fileprivate var words: String {
-        switch self {
-        case .any: "any"
-        case .none: "none yet"
-        case .exists: "any that exists"
-        case .exactly(let version): "\(version)"
-        }
     }
 }
 

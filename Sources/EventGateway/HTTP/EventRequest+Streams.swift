@@ -43,7 +43,7 @@ extension EventRequest {
         switch reply {
         case .done: isNew = true
         case .failed(.groupExists): isNew = false
-        case .failed(let error): throw GatewayProblem(unavailable: error.message)
+        case .failed(let error): throw GatewayProblem(error)
         default: isNew = false
         }
         if let policy {
@@ -107,14 +107,6 @@ extension EventRequest {
 
     /// One stream command.
     private func perform(_ command: StreamCommand) async throws(GatewayProblem) -> StreamReply {
-        let unit = StreamUnit([command], nowUnixMilliseconds: UInt64(clamping: now))
-        let outcome = await withCheckedContinuation { continuation in
-            desk.log.submit(unit, lane: 0) { continuation.resume(returning: $0) }
-        }
-        switch outcome {
-        case .replies(let replies): return replies.first ?? .none
-        case .conditionFailed: return .none
-        case .unavailable(let reason): throw GatewayProblem(unavailable: reason)
-        }
+        try await desk.value { desk.perform(command, now: now, $0) }
     }
 }

@@ -26,13 +26,9 @@ final class SocketDesk: Sendable {
         let incoming = EventDesk.Incoming(event, to: stream, desk.correlationFields)
         desk.publish([incoming]) { result in
             answer(
+                // One event has gone in, so one comes back.
                 result.flatMap { outcome in
-                    switch outcome {
-                    case .published(let appended, _):
-                        appended.first.map { .success($0) } ?? .failure(GatewayProblem(unavailable: "no answer"))
-                    case .refused(let error): .failure(GatewayProblem(unavailable: error.message))
-                    case .conflict, .notHeld, .noGroup: .failure(GatewayProblem(unavailable: "no such condition"))
-                    }
+                    Result { () throws(GatewayProblem) in try outcome.appended().events[0] }
                 })
         }
     }
@@ -48,17 +44,11 @@ final class SocketDesk: Sendable {
             let creation = StreamGroupCreation(
                 key: stream, group: Array(group.utf8), start: start == .new ? .last : .after(.zero),
                 createsStream: true)
-            let unit = StreamUnit([.createGroup(creation)], nowUnixMilliseconds: UInt64(clamping: unixMilliseconds))
-            desk.log.submit(unit, lane: 0) { outcome in
-                switch outcome {
-                case .replies(let replies):
-                    if case .failed(let error)? = replies.first, error != .groupExists {
-                        answer(.failure(GatewayProblem(unavailable: error.message)))
-                    } else {
-                        answer(.success(.group))
-                    }
-                case .unavailable(let reason): answer(.failure(GatewayProblem(unavailable: reason)))
-                case .conditionFailed: answer(.failure(GatewayProblem(unavailable: "the group could not be made")))
+            desk.perform(.createGroup(creation), now: unixMilliseconds) { result in
+                switch EventDesk.checked(result) {
+                case .success(.failed(let error)) where error != .groupExists: answer(.failure(GatewayProblem(error)))
+                case .success: answer(.success(.group))
+                case .failure(let problem): answer(.failure(problem))
                 }
             }
         }

@@ -147,7 +147,7 @@ extension EmbeddedSession {
             guard let reply = replies.first else { return writer.null() }
             writer.reply(reply, form, now: now)
         case .conditionFailed: writer.nullArray()
-        case .unavailable(let reason): writer.error(StreamError.unavailable(reason: reason).message)
+        case .unavailable(let error): writer.error(StreamError(error).message)
         }
     }
 
@@ -174,8 +174,8 @@ extension EmbeddedSession {
         case .store(.conditionFailed):
             writer.nullArray()
             return writer.take()
-        case .store(.unavailable(let reason)):
-            writer.error(StreamError.unavailable(reason: reason).message)
+        case .store(.unavailable(let error)):
+            writer.error(StreamError(error).message)
             return writer.take()
         case .store(.replies(let replies)):
             var replies = replies[...]

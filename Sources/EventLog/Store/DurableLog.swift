@@ -39,14 +39,14 @@ public final class DurableLog: StreamStore, Sendable {
     /// Takes units; see `StreamStore`. Those that find the queue full are answered `unavailable` in their turn.
     public func submit(_ units: [StreamUnit], completion: @escaping @Sendable ([StreamOutcome]) -> Void) {
         let refuse = { @Sendable (error: LogError) in
-            completion(Array(repeating: .unavailable(reason: error.description), count: units.count))
+            completion(Array(repeating: .unavailable(error), count: units.count))
         }
         switch queue.offer(.units(units, completion), weight: units.count, limit: limits.waitingMax) {
         case .taken: break
         case .closed: refuse(.closed)
         case .full(let waiting):
             let error = LogError.saturated(waiting: waiting, limit: limits.waitingMax)
-            let refused = WriteJob.refused(error.description, count: units.count, completion)
+            let refused = WriteJob.refused(error, count: units.count, completion)
             if queue.offer(refused, weight: units.count) == .closed { refuse(error) }
         }
     }
@@ -108,7 +108,7 @@ extension Result<StreamOutcome, LogError> {
     fileprivate var outcome: StreamOutcome {
         switch self {
         case .success(let outcome): outcome
-        case .failure(let error): .unavailable(reason: error.description)
+        case .failure(let error): .unavailable(error)
         }
     }
 }

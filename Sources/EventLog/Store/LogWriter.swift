@@ -5,7 +5,7 @@ enum WriteJob: Sendable {
     /// Units of stream commands, answered together.
     case units([StreamUnit], @Sendable ([StreamOutcome]) -> Void)
     /// Units that found the queue full: answered in their turn, so that the replies of their lanes stay in order.
-    case refused(String, count: Int, @Sendable ([StreamOutcome]) -> Void)
+    case refused(LogError, count: Int, @Sendable ([StreamOutcome]) -> Void)
     /// Anything else. `perform` runs inside the transaction, perhaps more than once, and returns what to call after the
     /// commit; `fail` is called instead when there is none.
     case call(
@@ -124,7 +124,7 @@ private final class WriterState {
                 outcomes.append(outcome)
             } catch {
                 abandon()
-                outcomes.append(.unavailable(reason: LogError(error, path: path).description))
+                outcomes.append(.unavailable(LogError(error, path: path)))
             }
         }
         completion(outcomes)
@@ -192,15 +192,15 @@ private final class WriterState {
         for job in batch {
             switch job {
             case .units(let units, let completion):
-                completion(Self.unavailable(reason.description, units.count))
+                completion(Self.unavailable(reason, units.count))
             case .refused(let reason, let count, let completion): completion(Self.unavailable(reason, count))
             case .call(_, let fail): fail(reason)
             }
         }
     }
 
-    private static func unavailable(_ reason: String, _ count: Int) -> [StreamOutcome] {
-        Array(repeating: .unavailable(reason: reason), count: count)
+    private static func unavailable(_ reason: LogError, _ count: Int) -> [StreamOutcome] {
+        Array(repeating: .unavailable(reason), count: count)
     }
 
     /// Something is due that nobody asked for.

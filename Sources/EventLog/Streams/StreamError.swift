@@ -27,6 +27,9 @@ public enum StreamError: Error, Sendable, Hashable {
     /// The store cannot do it now: disk full, read only, closing. `reason` is for people.
     case unavailable(reason: String)
 
+    /// The store's own reason.
+    init(_ error: LogError) { self = .unavailable(reason: error.description) }
+
     /// What a client is told, prefix included.
     public var message: String {
         switch self {

@@ -24,8 +24,8 @@ public enum StreamOutcome: Sendable, Equatable {
     case replies([StreamReply])
     /// A required revision was another one; nothing happened.
     case conditionFailed
-    /// Nothing happened and nothing can: disk full, read only, closing.
-    case unavailable(reason: String)
+    /// Nothing happened and nothing can: saturated, disk full, read only, closing.
+    case unavailable(LogError)
 }
 
 /// A store of streams: the durable one, or the reference in memory.

@@ -174,7 +174,7 @@ final class SpoolLog: SpoolStore {
                 }
                 completion(.success(replies))
             case .conditionFailed: completion(.failure(SpoolFailure(reason: "a condition failed")))
-            case .unavailable(let reason): completion(.failure(SpoolFailure(reason: reason)))
+            case .unavailable(let error): completion(.failure(SpoolFailure(reason: error.description)))
             }
         }
     }

@@ -225,7 +225,7 @@ struct EmbeddedSessionTests {
             Issue.record("nothing is handed over")
             return
         }
-        world.session.answered(.store(.unavailable(reason: "The disk is full.")), ticket, now: 5_000)
-        #expect(world.collect() == "-MISCONF The event log cannot take this command: The disk is full.|")
+        world.session.answered(.store(.unavailable(.diskFull)), ticket, now: 5_000)
+        #expect(world.collect() == "-MISCONF The event log cannot take this command: \(LogError.diskFull)|")
     }
 }

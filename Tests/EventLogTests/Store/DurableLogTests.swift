@@ -66,7 +66,7 @@ struct DurableLogTests {
             #expect(log.look(range) == .replies([.entries(entries)]))
         }
         log.close()
-        #expect(log.look(range) == .unavailable(reason: LogError.closed.description))
+        #expect(log.look(range) == .unavailable(.closed))
     }
 
     @Test("Of two logs in one directory the second is refused, and names who has it")

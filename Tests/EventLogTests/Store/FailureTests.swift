@@ -58,7 +58,7 @@ struct FailureTests {
             log.submit(
                 StreamUnit([StreamAppend.to("s", .automatic, ("n", "\(number)"))], nowUnixMilliseconds: 1), lane: 1
             ) { outcome in
-                let text = if case .unavailable(let reason) = outcome { reason } else { "appended" }
+                let text = if case .unavailable(let error) = outcome { error.description } else { "appended" }
                 outcomes.withLock { $0.append("\(number) \(text)") }
                 done.signal()
             }

@@ -28,7 +28,7 @@ extension StreamStore {
             done.signal()
         }
         done.wait()
-        return outcome.withLock { $0 } ?? .unavailable(reason: "no answer")
+        return outcome.withLock { $0 } ?? .unavailable(.closed)
     }
 
     /// Looks and waits.
@@ -40,7 +40,7 @@ extension StreamStore {
             done.signal()
         }
         done.wait()
-        return outcome.withLock { $0 } ?? .unavailable(reason: "no answer")
+        return outcome.withLock { $0 } ?? .unavailable(.closed)
     }
 
     /// One command at a moment.
@@ -48,7 +48,7 @@ extension StreamStore {
         switch answer(StreamUnit([command], nowUnixMilliseconds: now)) {
         case .replies(let replies): replies[0]
         case .conditionFailed: .failed(.unavailable(reason: "condition failed"))
-        case .unavailable(let reason): .failed(.unavailable(reason: reason))
+        case .unavailable(let error): .failed(StreamError(error))
         }
     }
 }
