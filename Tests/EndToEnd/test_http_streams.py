@@ -212,6 +212,8 @@ def test_dead_letters_are_shown_edited_redriven_and_purged(http, receiver):
     settle(http, "nack", events[:2], reason="no stock")
     settle(http, "nack", events[2:], reason="broken", final=True)
     letters = http.get("/dead-letters?stream=orders&limit=2").json
+    spans = receiver.wait_for(lambda view: len(view.named(f"process {STREAM}")) == 3).named(f"process {STREAM}")
+    assert sorted(span["tacho.outcome"] for span in spans) == ["dead_lettered", "dead_lettered", "terminated"]
     assert [letter["reason"] for letter in letters["dead_letters"]] == ["deliveries_exhausted"] * 2
     assert letters["dead_letters"][0]["attempts"][0]["error"] == "no stock" and letters["next"] == 2
     [last] = http.get("/dead-letters?reason=rejected").json["dead_letters"]

@@ -183,8 +183,12 @@ struct EventDesk: Sendable {
             ids, of: group, delayMilliseconds: delayMilliseconds, error: error, isFinal: isFinal,
             now: startedAt.unixMilliseconds
         ) { result in
-            settled(ids, of: group, "nack", isFinal ? .deadLettered : .rejected, Self.outcome(result), startedAt)
-            answer(Self.checked(result))
+            let exhausted = (try? result.get())?.exhausted ?? []
+            settled(
+                ids, of: group, "nack",
+                isFinal ? .deadLettered : .rejected(exhausted: Set(exhausted.map(\.messageID))), Self.outcome(result),
+                startedAt)
+            answer(Self.checked(result).map(\.count))
         }
     }
 
@@ -243,10 +247,6 @@ struct EventDesk: Sendable {
         try await answered { answer in call { answer(Self.checked($0)) } }
     }
 
-    /// Waits for an answer.
-    private func answered<Value: Sendable>(
-        _ call: (@escaping Answer<Value>) -> Void
-    ) async throws(GatewayProblem) -> Value {
     /// Does one command of a stream.
     func perform(_ command: StreamCommand, now: Int64, _ answer: @escaping DurableLog.Answer<StreamReply>) {
         log.submit(StreamUnit([command], nowUnixMilliseconds: UInt64(clamping: now)), lane: 0) { outcome in
@@ -259,6 +259,10 @@ struct EventDesk: Sendable {
         }
     }
 
+    /// Waits for an answer.
+    private func answered<Value: Sendable>(
+        _ call: (@escaping Answer<Value>) -> Void
+    ) async throws(GatewayProblem) -> Value {
         let result = await withCheckedContinuation { continuation in call { continuation.resume(returning: $0) } }
         return try result.get()
     }

@@ -139,3 +139,11 @@ public struct RedriveReport: Sendable, Hashable {
     /// Left as they are: there is no such stream or group any more.
     public var skipped: Int
 }
+
+/// What became of events that were given back.
+public struct Rejection: Sendable, Hashable {
+    /// How many were in the group's hands.
+    public var count = 0
+    /// Those of them that had no attempt left, and are dead letters.
+    public var exhausted: [StreamID] = []
+}

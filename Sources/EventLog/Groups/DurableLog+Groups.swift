@@ -48,10 +48,10 @@ extension DurableLog {
     }
 
     /// Gives events back: for another attempt after a while (nil: as the group's policy says), or for good as dead
-    /// letters. How many were in the group's hands. Acknowledging is the stream command of the same name.
+    /// letters. Acknowledging is the stream command of the same name.
     public func reject(
         _ ids: [StreamID], of group: GroupName, delayMilliseconds: Int64? = nil, error: String, isFinal: Bool = false,
-        now: Int64, answer: @escaping Answer<Int>
+        now: Int64, answer: @escaping Answer<Rejection>
     ) {
         write(answer) { session throws(SQLiteError) in
             try session.reject(

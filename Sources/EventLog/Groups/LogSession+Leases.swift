@@ -86,17 +86,17 @@ extension LogSession {
     }
 
     /// Gives events back before their time: they wait for `delayMilliseconds`, or as the policy says, or are dead when
-    /// their attempts are used up. How many were in the group's hands.
+    /// their attempts are used up.
     func reject(
         key: [UInt8], group name: [UInt8], ids: [StreamID], delayMilliseconds: Int64?, error: String,
         isFinal: Bool, now: Int64
-    ) throws(SQLiteError) -> Int {
-        guard let stream = try stream(key, now: now), let group = try group(name, of: stream) else { return 0 }
+    ) throws(SQLiteError) -> Rejection {
+        var rejection = Rejection()
+        guard let stream = try stream(key, now: now), let group = try group(name, of: stream) else { return rejection }
         let policy = policy(of: group)
-        var rejected = 0
         for id in ids {
             guard var pending = try pending(id, of: group), !pending.isWaiting else { continue }
-            rejected += 1
+            rejection.count += 1
             guard let event = try event(row: pending.row) else {
                 _ = try removePending(id, of: group)
                 continue
@@ -106,6 +106,7 @@ extension LogSession {
                 try bury(event, pending, group, .rejected, now: now)
             } else if let most = policy.deliveriesMax, pending.deliveries >= most {
                 try bury(event, pending, group, .deliveriesExhausted, now: now)
+                rejection.exhausted.append(id)
             } else {
                 let delay = delayMilliseconds ?? policy.delayMilliseconds(afterDeliveries: pending.deliveries)
                 pending.dueMilliseconds = now + max(delay, 0)
@@ -113,9 +114,9 @@ extension LogSession {
                 try write(pending, of: group)
             }
         }
-        if rejected > 0 { revise(stream) }
+        if rejection.count > 0 { revise(stream) }
         changedKeys.insert(key)
-        return rejected
+        return rejection
     }
 
     /// Lets a consumer keep events longer. How many were in its hands, or in nobody else's for the moment.

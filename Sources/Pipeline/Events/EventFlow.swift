@@ -157,7 +157,7 @@ public final class EventFlow {
         for id in selection.ids.prefix(Self.settledMax) { open.messages.append(id) }
         switch settlement {
         case .acknowledged: open.ending = Ending(.acknowledged)
-        case .rejected: open.ending = Ending(.rejected)
+        case .rejected(let exhausted): (open.ending, open.exhausted) = (Ending(.rejected), exhausted)
         case .deadLettered: open.ending = Ending(deadLetter: .terminated)
         }
         lane.settled(open, lane.outcome(outcome), client: .none, listener: listener, causality: &causality, at: now)

@@ -138,8 +138,8 @@ public enum EventOutcome: Sendable, Hashable {
 public enum EventSettlement: Sendable {
     /// Done with.
     case acknowledged
-    /// To be tried again.
-    case rejected
+    /// To be tried again, apart from those that had no attempt left: they are dead letters.
+    case rejected(exhausted: Set<MessageID>)
     /// Never to be tried again: a dead letter.
     case deadLettered
 }

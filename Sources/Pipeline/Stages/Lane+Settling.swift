@@ -77,7 +77,7 @@ extension Lane {
         }
         let key = DeliveryKey(stream: stream, group: open.group.hash, messageID: id)
         guard let delivery = shared.deliveries.remove(key) else { return }
-        close(delivery, key, open.ending, at: now)
+        close(delivery, key, open.exhausted.contains(id) ? Ending(deadLetter: .maxDeliveries) : open.ending, at: now)
         ended.append(delivery)
     }
 

@@ -210,6 +210,8 @@ struct OpenSettle {
     var deletes: Bool
     /// How the deliveries end.
     var ending = Ending(.acknowledged)
+    /// Those that the broker delivers no more, as they have been delivered often enough.
+    var exhausted: Set<MessageID> = []
 }
 
 /// How a delivery ends, and what is known beside.

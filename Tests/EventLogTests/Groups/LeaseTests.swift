@@ -29,12 +29,13 @@ struct LeaseTests {
     }
 
     func reject(_ id: StreamID, delay: Int64? = nil, _ error: String, isFinal: Bool = false, at now: Int64) throws
-        -> Int
+        -> String
     {
-        try scratch.wait { answer in
+        let rejection = try scratch.wait { answer in
             scratch.log.reject(
                 [id], of: jobs, delayMilliseconds: delay, error: error, isFinal: isFinal, now: now, answer: answer)
         }
+        return "\(rejection.count)" + rejection.exhausted.map { " exhausted \($0)" }.joined()
     }
 
     func acknowledge(_ id: StreamID) -> StreamReply {
@@ -79,11 +80,11 @@ struct LeaseTests {
     func backoffAndDeadLetter() throws {
         append("a", at: 1)
         #expect(try receive("x", at: 10) == ["1-0 try 1 until 110"])
-        #expect(try reject(StreamID(1, 0), "no stock", at: 20) == 1)
-        #expect(try reject(StreamID(1, 0), "twice", at: 21) == 0)
+        #expect(try reject(StreamID(1, 0), "no stock", at: 20) == "1")
+        #expect(try reject(StreamID(1, 0), "twice", at: 21) == "0")
         #expect(try receive("y", at: 29) == [])
         #expect(try receive("y", at: 30) == ["1-0 try 2 until 130"])
-        #expect(try reject(StreamID(1, 0), delay: 7, "still none", at: 40) == 1)
+        #expect(try reject(StreamID(1, 0), delay: 7, "still none", at: 40) == "1")
         #expect(try receive("x", at: 46) == [])
         #expect(try receive("x", at: 47) == ["1-0 try 3 until 147"])
         #expect(try receive("y", at: 200) == [])
@@ -106,11 +107,21 @@ struct LeaseTests {
         #expect(acknowledge(StreamID(1, 0)) == .count(0))
     }
 
+    @Test("Giving back the last attempt says that it was the last")
+    func exhausted() throws {
+        append("a", at: 1)
+        for (moment, expected) in [(10, "1"), (20, "1"), (30, "1 exhausted 1-0")] as [(Int64, String)] {
+            #expect(try receive("x", at: moment).count == 1)
+            #expect(try reject(StreamID(1, 0), delay: 0, "no stock", at: moment) == expected)
+        }
+        #expect(try deadLetters().map(\.reason) == [.deliveriesExhausted])
+    }
+
     @Test("A consumer that rejects for good makes a dead letter at once, which outlives the stream's entry")
     func finalReject() throws {
         append("a", at: 1)
         _ = try receive("x", at: 10)
-        #expect(try reject(StreamID(1, 0), "not even JSON", isFinal: true, at: 20) == 1)
+        #expect(try reject(StreamID(1, 0), "not even JSON", isFinal: true, at: 20) == "1")
         _ = scratch.log.answer(.trim(key: jobs.stream, StreamTrim(.length(0)), references: .keep))
         let letter = try #require(try deadLetters().first)
         #expect(letter.reason == .rejected)

@@ -117,7 +117,7 @@ struct LeaseComparison {
                     key: key, group: group, ids: ids, delayMilliseconds: delay, error: "no", isFinal: isFinal, now: now)
             }
             let expected = model.reject(key, group, ids, delay: delay, error: "no", isFinal: isFinal, now: now)
-            return differ(step, expected, found)
+            return differ(step, expected, found.count)
         case .extend(let key, let group, let consumer, let places, let lease, let now):
             let ids = ids(places, key, group)
             let found = try transact {

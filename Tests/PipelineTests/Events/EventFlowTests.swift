@@ -90,11 +90,21 @@ struct EventFlowTests {
         #expect(span.parentSpanID.isValid)
     }
 
+    @Test func anEventWhoseLastAttemptIsGivenBackIsADeadLetter() {
+        let flow = EventFlow(lane: world.lane, listener: world.profile)
+        receive(flow, publish(flow), attempt: 3)
+        flow.settled(selection, "nack", as: .rejected(exhausted: [id]), .succeeded, startedAt: world.now, at: world.now)
+        let spans = world.spans()
+        #expect(spans.filter { $0.hasPrefix("consumer") && $0.contains("dead_lettered") }.count == 1, "\(spans)")
+        #expect(spans.filter { $0.hasPrefix("client nack") && $0.contains("link") }.count == 1, "\(spans)")
+        #expect(world.metric("tacho_dead_letters_total", "max_deliveries") == 1)
+    }
+
     @Test func anEventThatIsGivenBackIsDeliveredAgain() {
         let flow = EventFlow(lane: world.lane, listener: world.profile)
         let attributes = publish(flow)
         receive(flow, attributes)
-        flow.settled(selection, "nack", as: .rejected, .succeeded, startedAt: world.now, at: world.now)
+        flow.settled(selection, "nack", as: .rejected(exhausted: []), .succeeded, startedAt: world.now, at: world.now)
         receive(flow, attributes, attempt: 2)
         flow.settled(selection, "nack", as: .deadLettered, .succeeded, startedAt: world.now, at: world.now)
         let processed = world.spans().filter { $0.hasPrefix("consumer") }
