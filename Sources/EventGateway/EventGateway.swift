@@ -67,7 +67,6 @@ public struct EventGateway: GatewayModule {
 
     /// Adds every resource of `EventOperation`, and for other methods of their paths an answer that says which there are.
     public func add(to router: Router<BasicRequestContext>) {
-        StreamSettingsRoutes(log: log).add(to: router)
         for operation in EventOperation.allCases {
             router.on(RouterPath(operation.path), method: operation.method) { [log, sockets] request, context in
                 guard operation != .describe else { return OpenAPIDocument.response }

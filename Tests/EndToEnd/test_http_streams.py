@@ -12,6 +12,7 @@ from harness import EventsHTTP, EventStream, in_parallel, wait_for
 
 STREAM, GROUP = "orders", "billing"
 EVENTS, RECEIVE = f"/streams/{STREAM}/events", f"/streams/{STREAM}/groups/{GROUP}/receive"
+SETTINGS = f"/api/v1/streams/{STREAM}/settings"
 REQUIRED = {"specversion": "1.0", "id": "1", "source": "/shop", "type": "order.placed"}
 
 
@@ -211,9 +212,9 @@ def test_dead_letters_are_shown_edited_redriven_and_purged(http, receiver):
     events = receive(http, max=3)
     settle(http, "nack", events[:2], reason="no stock")
     settle(http, "nack", events[2:], reason="broken", final=True)
-    letters = http.get("/dead-letters?stream=orders&limit=2").json
     spans = receiver.wait_for(lambda view: len(view.named(f"process {STREAM}")) == 3).named(f"process {STREAM}")
     assert sorted(span["tacho.outcome"] for span in spans) == ["dead_lettered", "dead_lettered", "terminated"]
+    letters = http.get("/dead-letters?stream=orders&limit=2").json
     assert [letter["reason"] for letter in letters["dead_letters"]] == ["deliveries_exhausted"] * 2
     assert letters["dead_letters"][0]["attempts"][0]["error"] == "no stock" and letters["next"] == 2
     [last] = http.get("/dead-letters?reason=rejected").json["dead_letters"]
@@ -229,9 +230,6 @@ def test_dead_letters_are_shown_edited_redriven_and_purged(http, receiver):
     assert problem(http.get("/dead-letters/3"), 404)
 
 
-@pytest.mark.partial_traces
-def test_replay_to_a_stream_and_to_a_group(http, receiver):
-    group(http)
 def test_what_a_head_request_asks_for_takes_no_place_among_those_who_wait(http):
     for _ in range(513):
         assert http.ask("HEAD", EVENTS, headers={"accept": "text/event-stream"}).status == 200
@@ -239,6 +237,9 @@ def test_what_a_head_request_asks_for_takes_no_place_among_those_who_wait(http):
     assert receive(http, wait_milliseconds=1) == []
 
 
+@pytest.mark.partial_traces
+def test_replay_to_a_stream_and_to_a_group(http, receiver):
+    group(http)
     for number in range(5):
         send(http, to_binary_event(made(number)))
     settle(http, "ack", receive(http, max=5))
@@ -333,6 +334,8 @@ def test_the_openapi_document_is_valid_and_what_is_answered_fits_it(http):
         ("GET", f"/streams/{STREAM}", "/streams/{stream}", None),
         ("GET", f"/streams/{STREAM}/groups", "/streams/{stream}/groups", None),
         ("PUT", f"/streams/{STREAM}/groups/{GROUP}", "/streams/{stream}/groups/{group}", {}),
+        ("PUT", SETTINGS, "/api/v1/streams/{stream}/settings", {"keep_events": 5}),
+        ("GET", SETTINGS, "/api/v1/streams/{stream}/settings", None),
         ("POST", RECEIVE, "/streams/{stream}/groups/{group}/receive", {"consumer": "a"}),
         ("POST", f"/streams/{STREAM}/groups/{GROUP}/nack", "/streams/{stream}/groups/{group}/nack",
          {"ids": ["1-1"], "final": True}),

@@ -5,6 +5,8 @@ enum EventOperation: String, CaseIterable {
     case describe
     case listStreams
     case getStream
+    case getStreamSettings
+    case putStreamSettings
     case publishEvents
     case readEvents
     case listGroups
@@ -33,6 +35,7 @@ enum EventOperation: String, CaseIterable {
         case .describe: "/openapi.json"
         case .listStreams: "/streams"
         case .getStream: "/streams/{stream}"
+        case .getStreamSettings, .putStreamSettings: "/api/v1/streams/{stream}/settings"
         case .publishEvents, .readEvents: "/streams/{stream}/events"
         case .replay: "/streams/{stream}/replay"
         case .listGroups: "/streams/{stream}/groups"
@@ -55,10 +58,10 @@ enum EventOperation: String, CaseIterable {
 
     var method: HTTPRequest.Method {
         switch self {
-        case .describe, .listStreams, .getStream, .readEvents, .listGroups, .listDeadLetters, .getDeadLetter,
-            .openSocket, .listProjections, .getProjection, .listProjectionRows:
+        case .describe, .listStreams, .getStream, .getStreamSettings, .readEvents, .listGroups, .listDeadLetters,
+            .getDeadLetter, .openSocket, .listProjections, .getProjection, .listProjectionRows:
             .get
-        case .putGroup, .editDeadLetter, .putProjection: .put
+        case .putStreamSettings, .putGroup, .editDeadLetter, .putProjection: .put
         case .deleteGroup, .deleteProjection: .delete
         case .publishEvents, .receive, .acknowledge, .reject, .extend, .replay, .redriveDeadLetters, .purgeDeadLetters,
             .rebuildProjection:
@@ -75,8 +78,9 @@ enum EventOperation: String, CaseIterable {
         case .readEvents:
             [.from, .to, .limit, .type, .correlation, .trace, .entity, .since, .until]
         case .listDeadLetters: [.stream, .group, .reason, .since, .until, .after, .limit]
-        case .describe, .getStream, .publishEvents, .listGroups, .putGroup, .deleteGroup, .receive, .acknowledge,
-            .reject, .extend, .replay, .getDeadLetter, .editDeadLetter, .redriveDeadLetters, .purgeDeadLetters,
+        case .describe, .getStream, .getStreamSettings, .putStreamSettings, .publishEvents, .listGroups, .putGroup,
+            .deleteGroup, .receive, .acknowledge, .reject, .extend, .replay, .getDeadLetter, .editDeadLetter,
+            .redriveDeadLetters, .purgeDeadLetters,
             .openSocket, .listProjections, .getProjection, .putProjection, .deleteProjection, .rebuildProjection:
             []
         case .listProjectionRows: [.key, .after, .limit]
@@ -88,6 +92,8 @@ enum EventOperation: String, CaseIterable {
         case .describe: "This document"
         case .listStreams: "Streams with their groups and lag, in the order in which they were made"
         case .getStream: "One stream with its groups and lag"
+        case .getStreamSettings: "What a stream does beyond Redis: deduplication, compression, retention"
+        case .putStreamSettings: "Change the settings that are given; null sets one back to what it is by itself"
         case .publishEvents: "Append one event or a batch; a repeated (source, id) is answered with the original place"
         case .readEvents: "A range of events as JSON or NDJSON, or followed as an event stream"
         case .listGroups: "Groups of a stream"

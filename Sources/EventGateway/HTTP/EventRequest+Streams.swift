@@ -23,7 +23,7 @@ extension EventRequest {
         return EventAnswer.json(EventAnswer.object(["groups": .array(groups.map(EventAnswer.group))]))
     }
 
-    private func overview() async throws -> StreamOverview {
+    func overview() async throws -> StreamOverview {
         let stream = try stream()
         guard let overview = try await desk.value({ desk.log.overview(of: stream, now: now, answer: $0) }) else {
             throw GatewayProblem.noStream

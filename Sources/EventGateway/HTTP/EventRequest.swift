@@ -38,6 +38,8 @@ struct EventRequest {
         case .describe: OpenAPIDocument.response
         case .listStreams: try await listStreams()
         case .getStream: try await getStream()
+        case .getStreamSettings: try await getStreamSettings()
+        case .putStreamSettings: try await putStreamSettings()
         case .publishEvents: try await publishEvents()
         case .readEvents: try await readEvents()
         case .listGroups: try await listGroups()

@@ -130,6 +130,7 @@ extension EventOperation {
         case .publishEvents: return events + [("application/json", ""), ("*/*", "")]
         case .editDeadLetter: return [events[0], ("application/json", "Fields"), ("*/*", "")]
         case .putGroup: return [("application/json", "GroupRequest")]
+        case .putStreamSettings: return [("application/json", "StreamSettingsRequest")]
         case .receive: return [("application/json", "ReceiveRequest")]
         case .acknowledge: return [("application/json", "AckRequest")]
         case .reject: return [("application/json", "NackRequest")]
@@ -138,15 +139,16 @@ extension EventOperation {
         case .redriveDeadLetters: return [("application/json", "RedriveRequest")]
         case .purgeDeadLetters: return [("application/json", "PurgeRequest")]
         case .putProjection: return [("application/json", "ProjectionDefinition")]
-        case .describe, .listStreams, .getStream, .readEvents, .listGroups, .deleteGroup, .listDeadLetters,
-            .getDeadLetter, .openSocket, .listProjections, .getProjection, .deleteProjection, .rebuildProjection,
+        case .describe, .listStreams, .getStream, .getStreamSettings, .readEvents, .listGroups, .deleteGroup,
+            .listDeadLetters, .getDeadLetter, .openSocket, .listProjections, .getProjection, .deleteProjection,
+            .rebuildProjection,
             .listProjectionRows:
             return nil
         }
     }
 
     /// Whether an empty body is a mistake.
-    var needsBody: Bool { self != .putGroup && self != .publishEvents }
+    var needsBody: Bool { ![.putGroup, .publishEvents, .putStreamSettings].contains(self) }
 
     /// Successful answers.
     var answers: [(status: Int, meaning: String, content: [(type: String, schema: String)])] {
@@ -155,6 +157,7 @@ extension EventOperation {
         case .describe: return [(200, "This document", json("Object"))]
         case .listStreams: return [(200, "Streams", json("StreamList"))]
         case .getStream: return [(200, "The stream", json("Stream"))]
+        case .getStreamSettings, .putStreamSettings: return [(200, "The settings", json("StreamSettings"))]
         case .publishEvents:
             return [
                 (201, "Appended", json("Published")), (200, "All of them were there already", json("Published")),

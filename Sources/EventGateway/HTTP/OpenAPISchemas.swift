@@ -8,6 +8,14 @@ enum OpenAPISchemas {
             "Stream",
             "stream: string, length: integer, bytes: integer, first_id: string|null, last_id: string|null, last_offset: integer, duplicates: integer, created_at_unix_milliseconds: integer, groups: Group[]"
         ),
+        (
+            "StreamSettings",
+            "stream: string, deduplication: string, deduplication_milliseconds: integer, deduplication_events: integer, compress_from_bytes: integer|null, keep_milliseconds: integer|null, keep_events: integer|null, keep_bytes: integer|null, removes_unread: boolean"
+        ),
+        (
+            "StreamSettingsRequest",
+            "deduplication?: string|null, deduplication_milliseconds?: integer|null, deduplication_events?: integer|null, compress_from_bytes?: integer|null, keep_milliseconds?: integer|null, keep_events?: integer|null, keep_bytes?: integer|null, removes_unread?: boolean|null"
+        ),
         ("StreamList", "streams: Stream[], next: integer|null"),
         (
             "Group",

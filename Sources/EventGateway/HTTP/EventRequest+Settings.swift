@@ -4,55 +4,15 @@ import HTTPTypes
 import Hummingbird
 import Wire
 
-/// `/api/v1/streams/{stream}/settings`: what a stream does beyond Redis, for operators. PUT changes the members that are
-/// given, and makes the stream if need be; null sets a member back to what it is by itself.
-struct StreamSettingsRoutes {
-    let log: EventGateway.Log?
-
-    private static let path: RouterPath = "/api/v1/streams/{stream}/settings"
-    private static let bodyBytesMax = 65_536
-    private static let members = [
-        "deduplication", "deduplication_milliseconds", "deduplication_events", "compress_from_bytes",
-        "keep_milliseconds", "keep_events", "keep_bytes", "removes_unread",
-    ]
-
-    func add(to router: Router<BasicRequestContext>) {
-        router.get(Self.path) { [self] _, context in
-            let (log, stream) = try target(context)
-            return try await answer(log, stream)
-        }
-        router.put(Self.path) { [self] request, context in
-            try RequestOrigin.refuseWebPages(request)
-            let (log, stream) = try target(context)
-            let body = try await request.body.collect(upTo: Self.bodyBytesMax)
-            let wanted = try JSONMembersReader(Array(body.readableBytesView), known: Self.members)
-            let now = log.desk.tracing.unixMilliseconds
-            let known = try await log.desk.value { log.desk.log.overview(of: stream, now: now, answer: $0) }
-            let settings = try Self.change(known?.settings ?? StreamSettings(), wanted)
-            let isMade = try await log.desk.value {
-                log.desk.log.configure(settings, stream: stream, now: now, answer: $0)
-            }
-            guard isMade else { throw GatewayProblem(status: .conflict, detail: "there are too many streams") }
-            return try await answer(log, stream)
-        }
-    }
-
-    private func target(_ context: BasicRequestContext) throws(GatewayProblem) -> (EventGateway.Log, [UInt8]) {
-        guard let log else { throw .noLog }
-        guard let name = context.parameters.get("stream").flatMap({ PercentEncoding.decode($0) }),
-            (1...512).contains(name.count)
-        else { throw .badQuery("stream: expected a name of 1 to 512 bytes, percent-encoded") }
-        return (log, name)
-    }
-
-    private func answer(_ log: EventGateway.Log, _ stream: [UInt8]) async throws(GatewayProblem) -> Response {
-        let now = log.desk.tracing.unixMilliseconds
-        guard let overview = try await log.desk.value({ log.desk.log.overview(of: stream, now: now, answer: $0) })
-        else { throw .noStream }
+/// What a stream does beyond Redis, for operators. PUT changes the members that are given, and makes the stream if need
+/// be; null sets a member back to what it is by itself.
+extension EventRequest {
+    func getStreamSettings() async throws -> Response {
+        let overview = try await overview()
         let settings = overview.settings
         return EventAnswer.json(
             EventAnswer.object([
-                "stream": EventAnswer.text(stream),
+                "stream": EventAnswer.text(overview.name),
                 "deduplication": Self.text(settings.deduplication),
                 "deduplication_milliseconds": EventAnswer.number(settings.deduplicationMilliseconds),
                 "deduplication_events": EventAnswer.number(settings.deduplicationSizeMax),
@@ -64,6 +24,18 @@ struct StreamSettingsRoutes {
             ]))
     }
 
+    func putStreamSettings() async throws -> Response {
+        let stream = try stream()
+        let wanted = try await object(
+            "deduplication", "deduplication_milliseconds", "deduplication_events", "compress_from_bytes",
+            "keep_milliseconds", "keep_events", "keep_bytes", "removes_unread")
+        let known = try await desk.value { desk.log.overview(of: stream, now: now, answer: $0) }
+        let settings = try Self.change(known?.settings ?? StreamSettings(), wanted)
+        let isMade = try await desk.value { desk.log.configure(settings, stream: stream, now: now, answer: $0) }
+        guard isMade else { throw GatewayProblem(status: .conflict, detail: "there are too many streams") }
+        return try await getStreamSettings()
+    }
+
     private static func text(_ deduplication: StreamSettings.Deduplication) -> JSONValue {
         switch deduplication {
         case .none: "none"
@@ -73,7 +45,7 @@ struct StreamSettingsRoutes {
     }
 
     /// The settings with those members changed that are there.
-    static func change(
+    private static func change(
         _ settings: StreamSettings, _ wanted: JSONMembersReader
     ) throws(GatewayProblem) -> StreamSettings {
         var settings = settings
