@@ -15,23 +15,16 @@ struct DeadLetterOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Only those given up at this time or later, like 2026-01-31T08:00:00Z, or milliseconds since 1970.",
-            valueName: "time"))
-    var since: String?
+            valueName: "time"), transform: Moment.parse)
+    var since: Int64?
 
-    @Option(help: ArgumentHelp("Only those given up at this time or earlier.", valueName: "time"))
-    var until: String?
-
-    func validate() throws {
-        for (name, text) in [("--since", since), ("--until", until)] {
-            guard let text, LogPlace.moment(text) == nil else { continue }
-            throw ValidationError("\(name): expected a time like 2026-01-31T08:00:00Z, or milliseconds since 1970")
-        }
-    }
+    @Option(
+        help: ArgumentHelp("Only those given up at this time or earlier.", valueName: "time"), transform: Moment.parse)
+    var until: Int64?
 
     func choice(_ numbers: [Int64] = []) -> DeadLetterChoice {
         DeadLetterChoice(
-            numbers: numbers, stream: stream, group: group, reason: reason, since: since.flatMap(LogPlace.moment),
-            until: until.flatMap(LogPlace.moment))
+            numbers: numbers, stream: stream, group: group, reason: reason, since: since, until: until)
     }
 }
 

@@ -18,22 +18,17 @@ struct RestoreCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The moment: a time like 2026-01-31T08:00:00Z, or milliseconds since 1970.", valueName: "time"))
-    var at: String?
+            "The moment: a time like 2026-01-31T08:00:00Z, or milliseconds since 1970.", valueName: "time"),
+        transform: Moment.parse)
+    var at: Int64?
 
     @Flag(help: "Restore also what is damaged.")
     var force = false
 
     @OptionGroup var format: OutputOptions
 
-    func validate() throws {
-        if let at, LogPlace.moment(at) == nil {
-            throw ValidationError("--at: expected a time like 2026-01-31T08:00:00Z, or milliseconds since 1970")
-        }
-    }
-
     func run() throws {
         try LogFiles(LogView(asJSON: format.output == .json), show: AdminOptions.show)
-            .restore(backup, toData: data.directory, at: at.flatMap(LogPlace.moment), force: force)
+            .restore(backup, toData: data.directory, at: at, force: force)
     }
 }

@@ -74,34 +74,19 @@ struct ReplayRun: Sendable {
         var reportedAt: Int64
     }
 
+    /// What the pace counts from: when the replay's first event was appended, and when the replay began.
+    private struct Beginning {
+        var first: Int64
+        var start: Int64
+    }
+
     func perform(_ writer: inout any ResponseBodyWriter) async throws {
-        let start = desk.tracing.unixMilliseconds
-        var progress = Progress(reportedAt: start)
-        var rest = range
-        var first: Int64?
+        var progress = Progress(reportedAt: desk.tracing.unixMilliseconds)
         do throws(GatewayProblem) {
-            while true {
-                let piece = rest
-                let events = try await desk.value { desk.log.events(in: piece, limit: Self.pieceEvents, answer: $0) }
-                guard let oldest = events.first, let last = events.last else { break }
-                let began = first ?? oldest.appendedAtUnixMilliseconds
-                first = began
-                var position = 0
-                while position < events.count {
-                    let due = events[position...].prefix { isDue($0, began, start) }
-                    if due.isEmpty {
-                        if readiness.state == .draining || Task.isCancelled {
-                            throw GatewayProblem(status: .serviceUnavailable, detail: "the replay was ended early")
-                        }
-                        try? await Task.sleep(for: .milliseconds(pause(before: events[position], began, start)))
-                    } else {
-                        try await replay(due, began, start, &progress)
-                        position += due.count
-                    }
-                    // Nobody reads any more: whoever wants the rest can go on behind the last offset that was told.
-                    guard await report(&progress, &writer) else { return }
-                }
-                rest.start = .offset(last.offset + 1)
+            if let first = try await events(in: range, limit: 1).first {
+                let beginning = Beginning(first: first.appendedAtUnixMilliseconds, start: progress.reportedAt)
+                // Nobody reads any more: whoever wants the rest can go on behind the last offset that was told.
+                guard try await replay(since: beginning, &progress, &writer) else { return }
             }
         } catch {
             return try await writer.write(line(progress, [("error", .string(error.detail))]))
@@ -109,47 +94,96 @@ struct ReplayRun: Sendable {
         try await writer.write(line(progress, [("done", true)]))
     }
 
-    /// Groups are told when each event is due; a stream gets an event when it is.
-    private func isDue(_ event: StoredEvent, _ first: Int64, _ start: Int64) -> Bool {
-        if case .group = target { return true }
-        return pace.due(appendedAt: event.appendedAtUnixMilliseconds, first: first, start: start)
-            <= desk.tracing.unixMilliseconds
-    }
-
-    private func pause(before event: StoredEvent, _ first: Int64, _ start: Int64) -> Int64 {
-        let due = pace.due(appendedAt: event.appendedAtUnixMilliseconds, first: first, start: start)
-        return min(max(due - desk.tracing.unixMilliseconds, 1), Self.lookMilliseconds)
-    }
-
+    /// False when the client has gone.
     private func replay(
-        _ events: ArraySlice<StoredEvent>, _ first: Int64, _ start: Int64, _ progress: inout Progress
-    ) async throws(GatewayProblem) {
-        guard let oldest = events.first, let last = events.last else { return }
-        let piece = EventRange(stream: range.stream, start: .offset(oldest.offset), lastOffset: last.offset)
+        since beginning: Beginning, _ progress: inout Progress, _ writer: inout any ResponseBodyWriter
+    ) async throws(GatewayProblem) -> Bool {
+        switch (target, pace) {
+        case (.group, _), (.stream, .atOnce):
+            // Groups are told when each event is due, so nobody need look at the events but the log's writer.
+            var rest = range
+            while let last = try await replay(rest, beginning, &progress) {
+                rest.start = .offset(last + 1)
+                guard try await report(&progress, &writer) else { return false }
+            }
+            return true
+        case (.stream, .original), (.stream, .faster):
+            return try await replayWhenDue(beginning, &progress, &writer)
+        }
+    }
+
+    /// To a stream, which gets each event when it is due. False when the client has gone.
+    private func replayWhenDue(
+        _ beginning: Beginning, _ progress: inout Progress, _ writer: inout any ResponseBodyWriter
+    ) async throws(GatewayProblem) -> Bool {
+        var rest = range
+        while true {
+            var waiting = try await events(in: rest, limit: Self.pieceEvents)[...]
+            guard let last = waiting.last else { return true }
+            while let next = waiting.first {
+                let due = waiting.prefix { milliseconds(until: $0, beginning) <= 0 }
+                if let latest = due.last {
+                    var piece = EventRange(
+                        stream: range.stream, start: .offset(next.offset), lastOffset: latest.offset)
+                    // Short of it: the last events were deleted meanwhile, or the target takes no more, which this tells.
+                    while let reached = try await replay(piece, beginning, &progress), reached < latest.offset {
+                        piece.start = .offset(reached + 1)
+                    }
+                    waiting = waiting.dropFirst(due.count)
+                } else {
+                    let pause = min(max(milliseconds(until: next, beginning), 1), Self.lookMilliseconds)
+                    try? await Task.sleep(for: .milliseconds(pause))
+                }
+                guard try await report(&progress, &writer) else { return false }
+            }
+            rest.start = .offset(last.offset + 1)
+        }
+    }
+
+    private func milliseconds(until event: StoredEvent, _ beginning: Beginning) -> Int64 {
+        pace.due(appendedAt: event.appendedAtUnixMilliseconds, first: beginning.first, start: beginning.start)
+            - desk.tracing.unixMilliseconds
+    }
+
+    private func events(in piece: EventRange, limit: Int) async throws(GatewayProblem) -> [StoredEvent] {
+        try await desk.value { desk.log.events(in: piece, limit: limit, answer: $0) }
+    }
+
+    /// Replays the first events of a range; the offset of the last of them, nil for none.
+    private func replay(
+        _ piece: EventRange, _ beginning: Beginning, _ progress: inout Progress
+    ) async throws(GatewayProblem) -> Int64? {
         let now = desk.tracing.unixMilliseconds
         let report: ReplayReport?
         switch target {
         case .stream(let name):
             report = try await desk.value {
-                desk.log.replay(piece, to: name, limit: events.count, now: now, answer: $0)
+                desk.log.replay(piece, to: name, limit: Self.pieceEvents, now: now, answer: $0)
             }
         case .group(let name):
             report = try await desk.value {
                 desk.log.replay(
-                    piece, toGroup: name, pace: pace, first: first, start: start, limit: events.count, now: now,
-                    answer: $0)
+                    piece, toGroup: name, pace: pace, first: beginning.first, start: beginning.start,
+                    limit: Self.pieceEvents, now: now, answer: $0)
             }
         }
         guard let report else {
-            throw GatewayProblem(status: .conflict, detail: "the target is gone, or cannot be made")
+            throw GatewayProblem(
+                status: .conflict, detail: "the target is gone, cannot be made, or takes no more events")
         }
         progress.replayed += report.replayed
         progress.skipped += report.skipped
-        progress.offset = last.offset
+        progress.offset = report.lastOffset ?? progress.offset
+        return report.lastOffset
     }
 
-    /// At most a few lines a second. False when the client has gone.
-    private func report(_ progress: inout Progress, _ writer: inout any ResponseBodyWriter) async -> Bool {
+    /// At most a few lines a second. False when the client has gone; a sidecar that is to end waits for no replay.
+    private func report(
+        _ progress: inout Progress, _ writer: inout any ResponseBodyWriter
+    ) async throws(GatewayProblem) -> Bool {
+        if readiness.state == .draining || Task.isCancelled {
+            throw GatewayProblem(status: .serviceUnavailable, detail: "the replay was ended early")
+        }
         let now = desk.tracing.unixMilliseconds
         guard now - progress.reportedAt >= Self.reportMilliseconds else { return true }
         progress.reportedAt = now

@@ -77,10 +77,10 @@ enum LogCopy {
     /// A new name in a directory is on disk only when the directory is.
     private static func synchronize(_ directory: String) throws(LogError) {
         let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard descriptor >= 0, fsync(descriptor) == 0 else {
-            throw .directoryUnusable(path: directory, reason: String(cString: strerror(errno)))
-        }
-        close(descriptor)
+        let isOnDisk = descriptor >= 0 && fsync(descriptor) == 0
+        let reason = errno
+        if descriptor >= 0 { close(descriptor) }
+        guard isOnDisk else { throw .directoryUnusable(path: directory, reason: String(cString: strerror(reason))) }
     }
 }
 

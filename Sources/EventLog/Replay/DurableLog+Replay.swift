@@ -3,7 +3,7 @@ import Database
 /// Replays, a piece at a time: the caller goes on behind the last offset of each report, as fast as it likes.
 extension DurableLog {
     /// Appends a piece of a range to another stream, or the same, marked: `StoredEvent.isReplay`, and the field
-    /// `replay_of` for readers over Redis. Nil when there are too many streams.
+    /// `replay_of` for readers over Redis. Nil when there are too many streams, or when the target takes no more.
     public func replay(
         _ range: EventRange, to stream: [UInt8], limit: Int = 1_000, now: Int64,
         answer: @escaping Answer<ReplayReport?>

@@ -6,7 +6,8 @@ extension LogSession {
     /// The field that tells readers of a replayed event where it comes from: `stream/id`.
     static let replayField = Array("replay_of".utf8)
 
-    /// Appends up to `limit` events of a range to a stream, marked as replay. Nil when there are too many streams.
+    /// Appends up to `limit` events of a range to a stream, marked as replay. Nil when there are too many
+    /// streams, or when this one takes no more.
     func replay(_ range: EventRange, to key: [UInt8], limit: Int, now: Int64) throws(SQLiteError) -> ReplayReport? {
         var report = ReplayReport(replayed: 0, skipped: 0)
         let events = try events(in: range, limit: limit)
@@ -17,7 +18,7 @@ extension LogSession {
         for event in events {
             guard stream.lastOffset < StreamState.offsetMax,
                 case .success(let id) = Self.nextID(.automatic, after: stream.lastID, now: now)
-            else { return report }
+            else { return report.replayed > 0 ? report : nil }
             var fields = event.fields
             fields.append(name: Self.replayField, value: range.stream + Array("/\(event.id)".utf8))
             try insert(fields, id: id, into: stream, flags: EventFlags.replayed, now: now)

@@ -1,5 +1,6 @@
 import NIOCore
 import NIOEmbedded
+import Synchronization
 import Testing
 
 @testable import EventLog
@@ -8,9 +9,18 @@ import Testing
 private final class NotingPeer: InProcessPeer {
     var notes: [String] = []
     var wantsInput = true
+    /// What it does besides, in the call.
+    var onReceive: () -> Void = {}
+    var onInputEnded: () -> Void = {}
 
-    func receive(_ bytes: ByteBuffer) { notes.append("got \(String(buffer: bytes))") }
-    func inputEnded() { notes.append("ended") }
+    func receive(_ bytes: ByteBuffer) {
+        notes.append("got \(String(buffer: bytes))")
+        onReceive()
+    }
+    func inputEnded() {
+        notes.append("ended")
+        onInputEnded()
+    }
     func outputRead() {}
     func channelClosed() { notes.append("closed") }
 }
@@ -116,5 +126,44 @@ struct InProcessChannelTests {
         #expect(peer.notes == ["got a", "ended", "closed"])
         #expect(user.notes == ["inactive"])
         #expect(throws: ChannelError.alreadyClosed) { try channel.close().wait() }
+    }
+
+    @Test("What is flushed while a flush is under way comes behind it, and so does the end")
+    func flushingInside() {
+        let first = loop.makePromise(of: Void.self)
+        first.futureResult.whenSuccess { [channel] in
+            channel.writeAndFlush(ByteBuffer(string: "c"), promise: nil)
+            channel.close(mode: .output, promise: nil)
+        }
+        channel.write(ByteBuffer(string: "a"), promise: first)
+        channel.writeAndFlush(ByteBuffer(string: "b"), promise: nil)
+        #expect(peer.notes == ["got a", "got b", "got c", "ended"])
+    }
+
+    @Test("When the peer closes in the middle of a flush, what it did not get has failed")
+    func closingInside() {
+        let fates = Mutex<[String]>([])
+        func noting(_ name: String) -> EventLoopPromise<Void> {
+            let promise = loop.makePromise(of: Void.self)
+            promise.futureResult.whenSuccess { fates.withLock { $0.append("\(name) taken") } }
+            promise.futureResult.whenFailure { _ in fates.withLock { $0.append("\(name) failed") } }
+            return promise
+        }
+        peer.onReceive = { [channel] in channel.close(promise: nil) }
+        channel.write(ByteBuffer(string: "a"), promise: noting("a"))
+        channel.writeAndFlush(ByteBuffer(string: "b"), promise: noting("b"))
+        loop.run()
+        #expect(peer.notes == ["got a", "closed"])
+        #expect(fates.withLock { $0 } == ["b failed", "a taken"])
+    }
+
+    @Test("The peer's end is told after the user's call that led to it, not inside")
+    func endingInside() {
+        peer.onInputEnded = { [channel] in channel.end() }
+        channel.read()
+        channel.close(mode: .output, promise: nil)
+        #expect(user.notes == [])
+        loop.run()
+        #expect(user.notes == ["end"])
     }
 }

@@ -78,4 +78,19 @@ struct ReplayTests {
         #expect(try append("a", at: 601) == .appended(StreamID(100, 0), isDuplicate: true))
         #expect(try log.session.verifyChain(of: [UInt8]("t"))?.isWhole == true)
     }
+
+    @Test("A stream whose ids are used up takes what it can, and then says that it takes no more")
+    func toFullStream() throws {
+        let almostLast = StreamID(.max, .max - 1)
+        try log.perform(StreamAppend.to("t", .explicit(almostLast), ("ce_source", "/x"), ("ce_id", "z")), at: 400)
+        func piece(after offset: Int64) throws -> ReplayReport? {
+            try log.commit { session in
+                try session.replay(
+                    EventRange(stream: key, start: .offset(offset + 1)), to: [UInt8]("t"), limit: 2, now: 500)
+            }
+        }
+        #expect(try piece(after: 0) == ReplayReport(replayed: 1, skipped: 0, lastOffset: 1))
+        #expect(try piece(after: 1) == nil)
+        #expect(try piece(after: 3) == ReplayReport(replayed: 0, skipped: 0, lastOffset: nil))
+    }
 }

@@ -1,18 +1,12 @@
-import Database
-
 @testable import EventLog
 
 /// Runs one history of leases against the model and against the tables, and tells where they part.
 struct LeaseComparison {
     private var model = LeaseModel()
-    private var session: LogSession
-    private let connection: SQLiteConnection
+    private let log: MemoryLog
 
     private init() throws {
-        connection = try SQLiteConnection(path: ":memory:", .readWrite)
-        try connection.execute(LogSchema.statements)
-        session = LogSession(connection)
-        try session.load()
+        log = try MemoryLog()
     }
 
     /// The first difference, if there is one.
@@ -22,7 +16,7 @@ struct LeaseComparison {
             for (index, step) in steps.enumerated() {
                 if let text = try comparison.run(step) { return SimulatedDifference(step: index, text: text) }
             }
-            let text = try LogInspection.broken(comparison.session) ?? comparison.compareAll()
+            let text = try LogInspection.broken(comparison.log.session) ?? comparison.compareAll()
             return text.map { SimulatedDifference(step: steps.count, text: $0) }
         } catch {
             return SimulatedDifference(step: -1, text: "\(error)")
@@ -33,17 +27,8 @@ struct LeaseComparison {
         expected == found ? nil : "\(step)\n  expected \(expected)\n  found    \(found)"
     }
 
-    /// One transaction.
-    private func transact<Value>(_ work: (LogSession) throws -> Value) throws -> Value {
-        try session.statement(.begin).run()
-        let value = try work(session)
-        try session.flush()
-        try session.statement(.commit).run()
-        return value
-    }
-
     private func perform(_ command: StreamCommand, _ now: Int64) throws -> StreamReply {
-        let outcome = try transact { try $0.perform(StreamUnit([command], nowUnixMilliseconds: UInt64(now))) }
+        let outcome = try log.commit { try $0.perform(StreamUnit([command], nowUnixMilliseconds: UInt64(now))) }
         guard case .replies(let replies) = outcome else { return .none }
         return replies[0]
     }
@@ -60,8 +45,7 @@ struct LeaseComparison {
         case .receive, .acknowledge, .reject, .extend, .nextDue: return try lease(step)
         case .letters, .edit, .redrive, .purge, .replay, .replayToGroup: return try bringBack(step)
         case .reopen:
-            session = LogSession(connection)
-            try session.load()
+            try log.reopen()
             return nil
         }
     }
@@ -74,7 +58,7 @@ struct LeaseComparison {
             return differ(step, .appended(id, isDuplicate: isDuplicate), found)
         case .configure(let key, let settings, let now):
             model.streams[key, default: LeaseModel.Stream()].settings = settings
-            return differ(step, true, try transact { try $0.configure(settings, key: key, now: now) })
+            return differ(step, true, try log.commit { try $0.configure(settings, key: key, now: now) })
         case .createGroup(let key, let group, let now):
             let creation = StreamGroupCreation(key: key, group: group, start: .after(.zero), createsStream: true)
             let isNew = model.streams[key]?.groups[group] == nil
@@ -84,7 +68,7 @@ struct LeaseComparison {
             let isThere = model.streams[key]?.groups[group] != nil
             model.streams[key]?.groups[group]?.policy = policy
             return differ(
-                step, isThere, try transact { try $0.setPolicy(policy, key: key, group: group, now: now) })
+                step, isThere, try log.commit { try $0.setPolicy(policy, key: key, group: group, now: now) })
         case .trim(let key, let length, let now):
             let count = max((model.streams[key]?.events.count ?? 0) - Int(length), 0)
             model.streams[key]?.events.removeFirst(count)
@@ -101,7 +85,7 @@ struct LeaseComparison {
     private mutating func lease(_ step: LeaseStep) throws -> String? {
         switch step {
         case .receive(let key, let group, let consumer, let limit, let lease, let now):
-            let found = try transact {
+            let found = try log.commit {
                 try $0.receive(
                     key: key, group: group, consumer: consumer, limit: limit, leaseMilliseconds: lease, now: now)
             }
@@ -112,7 +96,7 @@ struct LeaseComparison {
             return differ(step, .count(model.acknowledge(key, group, ids)), found)
         case .reject(let key, let group, let places, let delay, let isFinal, let now):
             let ids = ids(places, key, group)
-            let found = try transact {
+            let found = try log.commit {
                 try $0.reject(
                     key: key, group: group, ids: ids, delayMilliseconds: delay, error: "no", isFinal: isFinal, now: now)
             }
@@ -120,14 +104,14 @@ struct LeaseComparison {
             return differ(step, expected, found.count)
         case .extend(let key, let group, let consumer, let places, let lease, let now):
             let ids = ids(places, key, group)
-            let found = try transact {
+            let found = try log.commit {
                 try $0.extend(
                     key: key, group: group, consumer: consumer, ids: ids, leaseMilliseconds: lease, now: now)
             }
             return differ(step, model.extend(key, group, consumer, ids, lease: lease, now: now), found)
         case .nextDue(let key, let group, let now):
             let expected = model.streams[key]?.groups[group]?.pending.values.map(\.due).min()
-            return differ(step, expected, try transact { try $0.nextDue(key: key, group: group, now: now) })
+            return differ(step, expected, try log.commit { try $0.nextDue(key: key, group: group, now: now) })
         default: return nil
         }
     }
@@ -136,21 +120,21 @@ struct LeaseComparison {
         switch step {
         case .letters(let filter, let after, let limit):
             let expected = model.letters.filter { $0.number > after && filter.matches($0) }.prefix(limit)
-            return differ(step, Array(expected), try session.deadLetters(filter, after: after, limit: limit))
+            return differ(step, Array(expected), try log.session.deadLetters(filter, after: after, limit: limit))
         case .edit(let number, let fields):
-            let found = try transact { try $0.edit(deadLetter: number, fields) }
+            let found = try log.commit { try $0.edit(deadLetter: number, fields) }
             return differ(step, model.edit(number, fields), found)
         case .redrive(let filter, let limit, let isDryRun, let now):
-            let found = try transact { try $0.redrive(filter, limit: limit, isDryRun: isDryRun, now: now) }
+            let found = try log.commit { try $0.redrive(filter, limit: limit, isDryRun: isDryRun, now: now) }
             return differ(step, model.redrive(filter, limit: limit, isDryRun: isDryRun, now: now), found)
         case .purge(let filter, let limit):
-            let found = try transact { try $0.purge(filter, limit: limit) }
+            let found = try log.commit { try $0.purge(filter, limit: limit) }
             return differ(step, model.purge(filter, limit: limit), found)
         case .replay(let range, let key, let limit, let now):
-            let found = try transact { try $0.replay(range, to: key, limit: limit, now: now) }
+            let found = try log.commit { try $0.replay(range, to: key, limit: limit, now: now) }
             return differ(step, model.replay(range, to: key, limit: limit, now: now), found)
         case .replayToGroup(let range, let group, let pace, let limit, let now):
-            let found = try transact {
+            let found = try log.commit {
                 try $0.replay(range, toGroup: group, pace: pace, first: 0, start: now, limit: limit, now: now)
             }
             return differ(step, model.replay(range, toGroup: group, pace: pace, limit: limit, now: now), found)
@@ -160,13 +144,13 @@ struct LeaseComparison {
 
     /// What is left at the end: dead letters, events, and the chains over them.
     private func compareAll() throws -> String? {
-        let letters = try session.deadLetters(DeadLetterFilter(), after: 0, limit: .max)
+        let letters = try log.session.deadLetters(DeadLetterFilter(), after: 0, limit: .max)
         guard letters == model.letters else { return "dead letters: expected \(model.letters), found \(letters)" }
         for (key, stream) in model.streams {
-            let events = try session.events(in: EventRange(stream: key), limit: .max)
+            let events = try log.session.events(in: EventRange(stream: key), limit: .max)
             guard events.map(\.fields) == stream.events.map(\.fields), events.map(\.id) == stream.events.map(\.id)
             else { return "events: expected \(stream.events), found \(events)" }
-            guard try session.verifyChain(of: key)?.isWhole ?? true else { return "a chain is broken" }
+            guard try log.session.verifyChain(of: key)?.isWhole ?? true else { return "a chain is broken" }
         }
         return nil
     }

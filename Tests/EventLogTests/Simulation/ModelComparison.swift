@@ -1,4 +1,3 @@
-import Database
 import EventLogSupport
 
 @testable import EventLog
@@ -6,14 +5,10 @@ import EventLogSupport
 /// Runs one history against the model and against the tables, and tells where they part.
 struct ModelComparison {
     private var model = StreamModel()
-    private var session: LogSession
-    private let connection: SQLiteConnection
+    private let log: MemoryLog
 
     init() throws {
-        connection = try SQLiteConnection(path: ":memory:", .readWrite)
-        try connection.execute(LogSchema.statements)
-        session = LogSession(connection)
-        try session.load()
+        log = try MemoryLog()
     }
 
     /// The first difference, if there is one.
@@ -23,7 +18,7 @@ struct ModelComparison {
             for (index, step) in steps.enumerated() {
                 if let text = try comparison.run(step) { return SimulatedDifference(step: index, text: text) }
             }
-            if let text = try LogInspection.broken(comparison.session) {
+            if let text = try LogInspection.broken(comparison.log.session) {
                 return SimulatedDifference(step: steps.count, text: text)
             }
             return nil
@@ -47,8 +42,7 @@ struct ModelComparison {
             let found = try scan(count, pattern, now, model: false)
             return expected == found ? nil : "SCAN: expected \(expected), found \(found)"
         case .reopen:
-            session = LogSession(connection)
-            try session.load()
+            try log.reopen()
             return nil
         }
     }
@@ -60,12 +54,10 @@ struct ModelComparison {
     }
 
     private func apply(_ unit: StreamUnit) throws -> StreamOutcome {
-        try session.statement(.begin).run()
-        try session.removeExpired(now: Int64(unit.nowUnixMilliseconds))
-        let outcome = try session.perform(unit)
-        try session.flush()
-        try session.statement(.commit).run()
-        return outcome
+        try log.commit { session in
+            try session.removeExpired(now: Int64(unit.nowUnixMilliseconds))
+            return try session.perform(unit)
+        }
     }
 
     private mutating func answer(_ command: KeyCommand, _ now: UInt64, model asksModel: Bool) throws -> StreamReply {

@@ -41,6 +41,26 @@ struct FailureTests {
         #expect(try DurableLog.verify(directory: scratch.directory.path).map(\.events) == [2])
     }
 
+    @Test("What cannot be read again after a failure keeps the writer from writing until it can")
+    func staleState() throws {
+        let definition = try ProjectionDefinition(
+            parsing: Array(#"{"stream":"other","key":{"field":"k"},"columns":{"n":{"fold":"count"}}}"#.utf8))
+        _ = try scratch.wait { scratch.log.define(projection: "p", definition, now: 1, answer: $0) }
+        try scratch.tamper("ALTER TABLE projection RENAME TO elsewhere")
+        let failure = SQLiteError.damaged("on purpose")
+        #expect(throws: LogError.self) {
+            try scratch.wait { (answer: @escaping DurableLog.Answer<Void>) in
+                scratch.log.write(answer) { _ throws(SQLiteError) in throw failure }
+            }
+        }
+        guard case .failed(.unavailable) = append(1, at: 2) else {
+            Issue.record("written although the state could not be read")
+            return
+        }
+        try scratch.tamper("ALTER TABLE elsewhere RENAME TO projection")
+        #expect(append(1, at: 3) == .appended(StreamID(3, 0), isDuplicate: false))
+    }
+
     @Test("More than may wait is refused as saturated, in its turn, and what was taken is answered")
     func saturation() throws {
         let directory = ScratchDirectory()

@@ -4,11 +4,18 @@ import Database
 
 /// The tables in memory, with every commit under the test's hand.
 final class MemoryLog {
-    let session: LogSession
+    private(set) var session: LogSession
+    private let connection: SQLiteConnection
 
     init() throws {
-        let connection = try SQLiteConnection(path: ":memory:", .readWrite)
+        connection = try SQLiteConnection(path: ":memory:", .readWrite)
         try connection.execute(LogSchema.statements)
+        session = LogSession(connection)
+        try session.load()
+    }
+
+    /// Begins again with what is in the tables, as after a start.
+    func reopen() throws {
         session = LogSession(connection)
         try session.load()
     }
