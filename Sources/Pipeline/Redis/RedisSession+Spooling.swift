@@ -50,7 +50,7 @@ extension RedisSession {
             publication, operation: operationName, listener: listener, causality: causality, at: now,
             mentions: { entry.mention(of: $0, arguments, bytes) })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        let message = message(arguments, bytes, idArgument, injection, publication, open, spool.sequenceBase)
+        let message = message(arguments, bytes, idArgument, injection, publication, open, spool.sequenceBase(of: listener))
         let key = spoolKey(arguments, bytes)
         guard spool.reserve(key, bytes: message.byteCount, at: now) else {
             lane.countNotSpooled("full", listener)
@@ -112,8 +112,8 @@ extension RedisSession {
         }
         switch outcome {
         case .stored(let id):
-            let base = lane.shared.spool?.sequenceBase ?? 0
-            let entryID = StreamEntryID(milliseconds: id.milliseconds, sequence: id.sequence &+ base)
+            let base = lane.shared.spool?.sequenceBase(of: listener) ?? 0
+            let entryID = SpooledMessage.promisedID(of: id, base: base)
             var answer: [UInt8] = []
             RESPWriter.appendBulk(entryID.bytes, to: &answer)
             lane.countSpooled(spooling.open.destination, listener)

@@ -226,13 +226,15 @@ public struct RedisSpoolForwarder: OutboundMachine {
         guard let position, position + 1 < pairs.count,
             let top = pairs[position + 1].text.flatMap({ StreamEntryID($0) })
         else { return giveUp(.connection, "XINFO STREAM tells no last id", at: now) }
-        // The last entry of the stream was ours, and somebody has deleted it since. Of a new id that cannot be said:
-        // others count on from the same id.
-        if isAbsent, message.newID == nil, top == message.promisedID { return sentOn(message, .alreadyThere, at: now) }
-        var id = top.next ?? top
-        if renumberings > 0 {
+        // The last entry of the stream was ours, and somebody has deleted it since: nobody else comes to have this id.
+        if isAbsent, top == message.entryID { return sentOn(message, .alreadyThere, at: now) }
+        var id = StreamEntryID(milliseconds: top.milliseconds, sequence: top.sequence)
+        let (sequence, overflows) = top.sequence.addingReportingOverflow(SpooledMessage.sequenceGap)
+        if renumberings == 0, !overflows {
+            id.sequence = sequence
+        } else {
             let lead = min(1 << UInt64(min(renumberings, 16)), Self.leadMillisecondsMax)
-            id = StreamEntryID(milliseconds: top.milliseconds &+ lead, sequence: 0)
+            id = StreamEntryID(milliseconds: top.milliseconds &+ lead, sequence: message.sequenceBase)
         }
         renumberings += 1
         return ask(.renumber(key, message.id, as: id), .renumbering(id), at: now)

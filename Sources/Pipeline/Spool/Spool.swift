@@ -47,8 +47,8 @@ public final class Spool: Sendable {
     private let state = Mutex(State())
     /// Messages of all queues; zero lets sessions pass without another look.
     private let total = Atomic<Int>(0)
-    /// What the sequences of the ids of this process begin with.
-    let sequenceBase: UInt64
+    /// Keeps the ids of this process apart from those of others.
+    private let random: UInt64
 
     /// A spool that holds what an earlier process has left: keys with their messages and bytes.
     ///
@@ -59,8 +59,7 @@ public final class Spool: Sendable {
     ) {
         self.limits = limits
         self.store = store
-        // Of 2^32 to 2^52: above all counts within a millisecond, and exact in languages that know only doubles.
-        sequenceBase = (1 << 32) + random % (1 << 52 - 1 << 32)
+        self.random = random
         state.withLock { state in
             for (key, messages, bytes) in left where messages > 0 {
                 state.queues[key] = Queue(stored: messages, bytes: bytes, sinceUnixNanoseconds: unixNanoseconds)
@@ -76,6 +75,12 @@ public final class Spool: Sendable {
     /// Nothing waits anywhere. To be asked before anything else: one load.
     @inline(__always)
     var isEmpty: Bool { total.load(ordering: .relaxed) == 0 }
+
+    /// What the sequences of the ids of a listener's messages begin with: two listeners may have one upstream.
+    func sequenceBase(of listener: ListenerProfile) -> UInt64 {
+        // Of 2^32 to 2^52: above all counts within a millisecond, and exact in languages that know only doubles.
+        (1 << 32) + (random &+ UInt64(listener.number) &* 0x9e37_79b9_7f4a_7c15) % (1 << 52 - 1 << 32)
+    }
 
     /// Whether messages of this key wait, so that others have to queue behind them.
     func isQueueing(_ key: SpoolKey) -> Bool { state.withLock { $0.queues[key] != nil } }

@@ -26,7 +26,7 @@ public struct SpooledMessage: Sendable, Equatable {
     public var tail: [UInt8]
     /// The `traceparent` that stands in the message; empty for none.
     public var traceParent: String
-    /// Added to the sequence of the id that the store gives: no other producer of the same millisecond gets there.
+    /// What the sequence of its id begins with; see `promisedID(of:base:)`.
     public var sequenceBase: UInt64
     /// Given by the store.
     public var id: StreamEntryID
@@ -50,9 +50,19 @@ public struct SpooledMessage: Sendable, Equatable {
     public var byteCount: Int { head.count + tail.count }
 
     /// The id that the client was told.
-    var promisedID: StreamEntryID {
-        StreamEntryID(milliseconds: id.milliseconds, sequence: id.sequence &+ sequenceBase)
+    var promisedID: StreamEntryID { Self.promisedID(of: id, base: sequenceBase) }
+
+    /// The id that a client is told when the store has given its message the id `stored`.
+    ///
+    /// It has to be one that no other producer comes to have, since it tells whether an entry is ours. Redis counts up by
+    /// one from zero, or from the last entry while its clock is behind that: so ids begin at a base of their own, and lie
+    /// `sequenceGap` apart.
+    static func promisedID(of stored: StreamEntryID, base: UInt64) -> StreamEntryID {
+        StreamEntryID(milliseconds: stored.milliseconds, sequence: base &+ stored.sequence &* sequenceGap)
     }
+
+    /// More entries than a stream is given within a millisecond.
+    static let sequenceGap: UInt64 = 1 << 20
 
     /// The id that it is sent on with.
     var entryID: StreamEntryID { newID ?? promisedID }

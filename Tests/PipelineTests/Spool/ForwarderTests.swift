@@ -93,6 +93,8 @@ import Testing
         #expect(bench.spooling.world.metric("tacho_spool_forwarded_total", "already_there") == 1)
     }
 
+    private func top(_ id: String) -> String { array([bulk("length"), integer(3), bulk("last-generated-id"), bulk(id)]) }
+
     @Test("others have published: a new id is noted before it is used, and chosen further ahead when they go on")
     func renumbered() {
         let bench = Bench(messages: 1)
@@ -101,32 +103,80 @@ import Testing
         _ = bench.wrote()
         bench.reply("*0\r\n")
         #expect(bench.wrote() == command("XINFO", "STREAM", "orders"))
-        bench.reply(array([bulk("length"), integer(3), bulk("last-generated-id"), bulk("1800000000000-4")]))
-        #expect(bench.wrote() == add(0, as: "1800000000000-5"))
-        #expect(bench.spooling.store.messages(SpoolWorld.key)[0].newID?.description == "1800000000000-5")
+        bench.reply(top("1800000000000-4"))
+        let first = "1800000000000-\(4 + SpoolWorld.gap)"
+        #expect(bench.wrote() == add(0, as: first))
+        #expect(bench.spooling.store.messages(SpoolWorld.key)[0].newID?.description == first)
         bench.reply(tooLow)
-        #expect(bench.wrote() == command("XRANGE", "orders", "1800000000000-5", "1800000000000-5"))
+        #expect(bench.wrote() == command("XRANGE", "orders", first, first))
         bench.reply("*0\r\n")
         _ = bench.wrote()
-        bench.reply(array([bulk("last-generated-id"), bulk("1800000000007-0")]))
-        #expect(bench.wrote() == add(0, as: "1800000000009-0"))
-        bench.reply(bulk("1800000000009-0"))
+        bench.reply(top("1800000000007-0"))
+        let second = "1800000000009-\(SpoolWorld.base)"
+        #expect(bench.wrote() == add(0, as: second))
+        bench.reply(bulk(second))
         #expect(bench.left == 0)
     }
 
-    @Test("an entry of somebody else that has our new id by chance is not ours, nor was it when it is deleted")
-    func chance() {
+    @Test("the last id of a stream may be as high as ids go")
+    func highest() {
         let bench = Bench(messages: 1)
         bench.reply(tooLow)
         bench.reply("*0\r\n")
-        bench.reply(array([bulk("last-generated-id"), bulk("1800000000000-4")]))
-        for found in [array([entry("1800000000000-5", "rival", "1")]), "*0\r\n"] {
-            bench.reply(tooLow)
-            bench.reply(found)
-            _ = bench.wrote()
-            bench.reply(array([bulk("last-generated-id"), bulk("1800000000000-5")]))
-            #expect(bench.left == 1 && bench.wrote().contains("XADD"))
+        _ = bench.wrote()
+        bench.reply(top("1800000000000-\(UInt64.max)"))
+        #expect(bench.wrote() == add(0, as: "1800000000001-\(SpoolWorld.base)"))
+    }
+
+    @Test("while the clock of Redis is behind, others count on from our entry, and never get to an id of ours")
+    func counting() {
+        let bench = Bench(messages: 2)
+        bench.reply(bulk(SpoolWorld.id(0)))
+        #expect(bench.wrote() == add(0) + add(1))
+        bench.reply(tooLow)
+        bench.reply("*0\r\n")
+        _ = bench.wrote()
+        // A rival's entry, the next id in the same millisecond, has been deleted at once.
+        bench.reply(top("1700000000000-\(SpoolWorld.base + 1)"))
+        #expect(bench.wrote() == add(1, as: "1700000000000-\(SpoolWorld.base + 1 + SpoolWorld.gap)"))
+    }
+
+    @Test("two listeners with one upstream promise different ids")
+    func listeners() {
+        let ids = [UInt32(0), 1].map { number in
+            let spooling = SpoolWorld(listener: number)
+            let session = spooling.world.connect()
+            session.client(command("XADD", "orders", "*", "n", "1"))
+            spooling.store(session)
+            return session.answered()
         }
+        #expect(ids[0] == bulk(SpoolWorld.id(0)) && ids[1].hasPrefix("$") && ids[0] != ids[1])
+    }
+
+    @Test("an entry of somebody else that has our id, for whatever reason, is not ours")
+    func chance() {
+        let bench = Bench(messages: 1)
+        bench.reply(tooLow)
+        bench.reply(array([entry(SpoolWorld.id(0), "rival", "1")]))
+        _ = bench.wrote()
+        bench.reply(top(SpoolWorld.id(0)))
+        #expect(bench.left == 1 && bench.wrote() == add(0, as: SpoolWorld.id(1)))
+    }
+
+    @Test("a new id tells as the promised one does: the entry is there, or was and has been deleted", arguments: [true, false])
+    func newIDInDoubt(isThere: Bool) {
+        let bench = Bench(messages: 1)
+        bench.reply(tooLow)
+        bench.reply("*0\r\n")
+        bench.reply(top("1800000000000-4"))
+        bench.lose()
+        bench.wait(milliseconds: 6_000)
+        let id = "1800000000000-\(4 + SpoolWorld.gap)"
+        bench.reply(tooLow)
+        bench.reply(isThere ? array([entry(id, "n", "0")]) : "*0\r\n")
+        if !isThere { bench.reply(top(id)) }
+        #expect(bench.left == 0)
+        #expect(bench.spooling.world.metric("tacho_spool_forwarded_total", "already_there") == 1)
     }
 
     @Test("our entry was the last of the stream, and somebody has deleted it since")
@@ -134,7 +184,7 @@ import Testing
         let bench = Bench(messages: 1)
         bench.reply(tooLow)
         bench.reply("*0\r\n")
-        bench.reply(array([bulk("last-generated-id"), bulk(SpoolWorld.id(0))]))
+        bench.reply(top(SpoolWorld.id(0)))
         #expect(bench.left == 0)
     }
 

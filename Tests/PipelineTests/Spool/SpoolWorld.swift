@@ -112,17 +112,21 @@ final class SpoolWorld {
     static let key = SpoolKey(listener: "redis", database: 0, stream: Array("orders".utf8))
     /// What the sequence of every id begins with, as the random number of the spool is zero.
     static let base: UInt64 = 1 << 32
+    /// How far apart they lie.
+    static let gap: UInt64 = 1 << 20
 
     let store = TestSpoolStore()
     let guards = GuardTable(capacity: 100, callTimeoutNanoseconds: 5_000_000_000)
     let spool: Spool
     let world: World
+    private let listener: UInt32
 
-    init(messages: Int = 100, inject: InjectionRule = .never) {
+    init(messages: Int = 100, inject: InjectionRule = .never, listener: UInt32 = 0) {
+        self.listener = listener
         spool = Spool(
             limits: SpoolLimits(messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000), store: store,
             left: [], random: 0, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
-        world = World(inject: inject, guards: guards, spool: spool)
+        world = World(inject: inject, guards: guards, spool: spool, listener: listener)
         open()
     }
 
@@ -132,11 +136,11 @@ final class SpoolWorld {
 
     private func set(_ admission: Resilience.Admission) {
         guards.cell(
-            for: GuardKey(listener: 0, listenerName: "redis", operation: .publish, destination: "orders")
+            for: GuardKey(listener: listener, listenerName: "redis", operation: .publish, destination: "orders")
         ).publish(admission, slowCallNanoseconds: 5_000_000_000)
     }
 
-    static func id(_ number: UInt64) -> String { "1700000000000-\(base + number)" }
+    static func id(_ number: UInt64) -> String { "1700000000000-\(base + number * gap)" }
 
     /// Gives what the last output wants stored to the disk, and the disk's word to the session.
     func store<Session: SessionMachine>(_ session: Conversation<Session>, commits: Bool = true) {

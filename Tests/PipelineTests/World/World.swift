@@ -32,7 +32,7 @@ final class World {
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
         unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
         tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil,
-        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil
+        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil, listener: UInt32 = 0
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
@@ -42,7 +42,7 @@ final class World {
             sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards,
             consumerGroups: consumerGroups, spool: spool)
         profile = ListenerProfile(
-            number: 0, name: system, service: "shop", system: system,
+            number: listener, name: system, service: "shop", system: system,
             broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
             frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
             spools: spool != nil)
