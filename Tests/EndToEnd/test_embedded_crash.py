@@ -9,6 +9,8 @@ import signal
 import threading
 import time
 
+import pytest
+
 from harness import RawClient, Tacho
 from harness.log_files import CopyingProcess, Closing, run, verify
 from harness.net import free_port, wait_for
@@ -17,6 +19,9 @@ CRASHES = int(os.environ.get("TACHO_E2E_CRASHES", "20"))
 STREAM, GROUP = "orders", "workers"
 WRITERS = 6
 CRASHES_PER_STREAM = 20
+
+# What a writer or consumer finds wrong is found in its thread.
+pytestmark = pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 class Writer(threading.Thread):
