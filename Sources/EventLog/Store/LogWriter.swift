@@ -66,6 +66,8 @@ private final class WriterState {
     private let observers: ChangeObservers
     private let projections: ProjectionBoard
     private var completions: [Completion] = []
+    /// What is in memory may not be what is on disk: it has to be read again before anything is written.
+    private var isStale = false
     /// When retention and compaction are looked at again.
     private var nextInspection: Int64 = 0
 
@@ -163,6 +165,10 @@ private final class WriterState {
     /// One transaction. When this returns, what `work` did is on disk.
     private func commit(_ work: () throws(SQLiteError) -> Void) throws(SQLiteError) {
         try session.statement(.begin).run()
+        if isStale {
+            try session.load()
+            isStale = false
+        }
         try work()
         try maintainInside()
         try session.flush()
@@ -184,8 +190,12 @@ private final class WriterState {
         if !session.connection.isAutocommit { try? session.statement(.rollback).run() }
         session.forget()
         session.changedKeys.removeAll(keepingCapacity: true)
-        // If this cannot be read either, the next transaction fails before it writes anything.
-        try? session.load()
+        do throws(SQLiteError) {
+            try session.load()
+            isStale = false
+        } catch {
+            isStale = true
+        }
     }
 
     private func fail(_ batch: [WriteJob], _ reason: LogError) {
