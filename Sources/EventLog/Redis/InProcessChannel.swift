@@ -35,9 +35,12 @@ final class InProcessChannel: Channel, ChannelCore, @unchecked Sendable {
 
     /// Written, and not flushed yet.
     private var written: [(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)] = []
-    /// Flushes under way, and so inside a call of the user's.
-    private var flushes = 0
+    /// Flushed, and not handed over yet: what is flushed from inside a flush comes behind what that has left.
+    private var flushed = CircularBuffer<(bytes: ByteBuffer, promise: EventLoopPromise<Void>?)>()
+    /// Something is handed over just now, and so inside a call of the user's.
+    private var isHandingOver = false
     private var hasFinishedWriting = false
+    private var hasToldFinish = false
     /// Sent by the peer and not read yet.
     private var unread = ByteBuffer()
     private var peerHasEnded = false
@@ -107,14 +110,24 @@ final class InProcessChannel: Channel, ChannelCore, @unchecked Sendable {
 
     func flush0() {
         guard !written.isEmpty else { return }
-        let batch = written
+        flushed.append(contentsOf: written)
         written.removeAll(keepingCapacity: true)
-        flushes += 1
-        for (bytes, promise) in batch {
-            if bytes.readableBytes > 0, isActive { peer.receive(bytes) }
+        handOver()
+    }
+
+    /// Gives the peer what is flushed, and the end behind it.
+    private func handOver() {
+        guard !isHandingOver else { return }
+        isHandingOver = true
+        while let (bytes, promise) = flushed.popFirst() {
+            if bytes.readableBytes > 0 { peer.receive(bytes) }
             promise?.succeed()
         }
-        flushes -= 1
+        if hasFinishedWriting, !hasToldFinish, isActive {
+            hasToldFinish = true
+            peer.inputEnded()
+        }
+        isHandingOver = false
         peerChanged()
     }
 
@@ -135,14 +148,16 @@ final class InProcessChannel: Channel, ChannelCore, @unchecked Sendable {
             if !hasFinishedWriting {
                 flush0()
                 hasFinishedWriting = true
-                peer.inputEnded()
+                handOver()
             }
             promise?.succeed()
         case .all:
             hasClosed.store(true, ordering: .releasing)
             acceptsWrites.store(false, ordering: .releasing)
-            for (_, promise) in written { promise?.fail(error) }
+            let lost = Array(flushed) + written
+            flushed.removeAll()
             written = []
+            for (_, promise) in lost { promise?.fail(error) }
             unread = ByteBuffer()
             peer.channelClosed()
             promise?.succeed()
@@ -175,7 +190,7 @@ final class InProcessChannel: Channel, ChannelCore, @unchecked Sendable {
 
     /// Hands over what the peer has sent, if the user wants to read.
     func deliver() {
-        guard flushes == 0 else { return scheduleDelivery() }
+        guard !isHandingOver else { return scheduleDelivery() }
         guard isActive, wantsToRead, hasSomethingToTell else { return }
         wantsToRead = false
         if unread.readableBytes > 0 {
