@@ -148,7 +148,7 @@ def test_the_sidecar_signs_in_for_itself_and_survives_a_bad_network(world, recei
     for _ in range(3):
         direct.xautoclaim(STREAM, GROUP, "next", 0)
     wait_for(lambda: letters(direct), what="a dead letter in the same database")
-    assert pending(direct) == 0
+    wait_for(lambda: pending(direct) == 0, what="the acknowledgement, which follows the letter")
     assert "secret word" not in tacho.logs()
 
 

@@ -50,7 +50,8 @@ extension RedisSession {
             publication, operation: operationName, listener: listener, causality: causality, at: now,
             mentions: { entry.mention(of: $0, arguments, bytes) })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        let message = message(arguments, bytes, idArgument, injection, publication, open, spool.sequenceBase(of: listener))
+        let message = message(
+            arguments, bytes, idArgument, injection, publication, open, spool.sequenceBase(of: listener))
         let key = spoolKey(arguments, bytes)
         guard spool.reserve(key, bytes: message.byteCount, at: now) else {
             lane.countNotSpooled("full", listener)

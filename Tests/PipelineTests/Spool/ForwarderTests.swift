@@ -93,7 +93,9 @@ import Testing
         #expect(bench.spooling.world.metric("tacho_spool_forwarded_total", "already_there") == 1)
     }
 
-    private func top(_ id: String) -> String { array([bulk("length"), integer(3), bulk("last-generated-id"), bulk(id)]) }
+    private func top(_ id: String) -> String {
+        array([bulk("length"), integer(3), bulk("last-generated-id"), bulk(id)])
+    }
 
     @Test("others have published: a new id is noted before it is used, and chosen further ahead when they go on")
     func renumbered() {
@@ -163,7 +165,9 @@ import Testing
         #expect(bench.left == 1 && bench.wrote() == add(0, as: SpoolWorld.id(1)))
     }
 
-    @Test("a new id tells as the promised one does: the entry is there, or was and has been deleted", arguments: [true, false])
+    @Test(
+        "a new id tells as the promised one does: the entry is there, or was and has been deleted",
+        arguments: [true, false])
     func newIDInDoubt(isThere: Bool) {
         let bench = Bench(messages: 1)
         bench.reply(tooLow)

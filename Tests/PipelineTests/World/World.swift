@@ -41,12 +41,16 @@ final class World {
             groups: NameTable(capacity: 1_000), catalog: SpanCatalog(), deliveries: deliveries,
             sampler: Sampler(sampler), sink: collected, consumerRelation: relation, guards: guards,
             consumerGroups: consumerGroups, spool: spool)
-        profile = ListenerProfile(
-            number: listener, name: system, service: "shop", system: system,
-            broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
-            frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
-            spools: spool != nil)
-        lane = Lane(shared: shared, listeners: [profile], metrics: registry.makeShard(), seed: Self.seed)
+        // A lane finds listeners by their numbers.
+        let listeners = (0...listener).map { number in
+            ListenerProfile(
+                number: number, name: system, service: "shop", system: system,
+                broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
+                frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
+                spools: spool != nil)
+        }
+        profile = listeners[Int(listener)]
+        lane = Lane(shared: shared, listeners: listeners, metrics: registry.makeShard(), seed: Self.seed)
     }
 
     /// One more client connection with its upstream connection.
