@@ -21,6 +21,8 @@ struct NATSFrameKeeper {
     /// Where the current operation starts in the buffer at hand; meaningless for one that passes.
     private(set) var frameStart = 0
     private var kept: ByteBuffer?
+    /// Bytes at the end of what is kept that the decoder has not seen.
+    private var unscanned = 0
 
     init(role: NATSDecoder.Role) {
         decoder = NATSDecoder(role: role)
@@ -34,10 +36,24 @@ struct NATSFrameKeeper {
         frameStart = 0
         guard var joined = kept else { return 0 }
         kept = nil
-        let scanned = joined.readableBytes
+        let scanned = joined.readableBytes - unscanned
+        unscanned = 0
         joined.writeBuffer(&bytes)
         bytes = joined
         return scanned
+    }
+
+    /// Keeps the current operation, of which the decoder has read what lies before `position`, and all that follows it,
+    /// until its turn comes.
+    mutating func hold(_ buffer: ByteBuffer, readUpTo position: Int) {
+        kept = buffer.getSlice(at: buffer.readerIndex + frameStart, length: buffer.readableBytes - frameStart)
+        unscanned = buffer.readableBytes - position
+    }
+
+    /// Puts more bytes behind what is held.
+    mutating func hold(more bytes: ByteBuffer) {
+        if kept == nil { kept = bytes } else { kept?.writeImmutableBuffer(bytes) }
+        unscanned += bytes.readableBytes
     }
 
     /// The current operation has ended at `position` of the buffer at hand.

@@ -5,22 +5,38 @@ import Wire
 extension NATSSession {
     mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(NATSError) {
         var position = start
-        while opaque == nil {
-            switch try requests.decoder.next(in: bytes, at: &position) {
-            case .needsMore:
-                return
-            case .line(let operation):
-                // A line that had to pass because it is too long can be looked at no more.
-                if requests.disposition == .keep { noteRequest(operation, bytes, at: now) }
-                if operation.endsWithLine { requests.endFrame(at: position) }
-            case .headers(let operation):
-                if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
-            case .ended(let operation):
-                if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
-                if requests.disposition == .swallow { swallow(requests, through: position) }
-                requests.endFrame(at: position)
-            }
+        if hold != nil {
+            take(heldStep, bytes, endedAt: position, at: now)
+            guard hold == nil else { return }
         }
+        while opaque == nil {
+            let step = try requests.decoder.next(in: bytes, at: &position)
+            if case .needsMore = step { return }
+            take(step, bytes, endedAt: position, at: now)
+            if hold != nil { return heldStep = step }
+        }
+    }
+
+    /// A piece of an operation is complete. One that waits is taken again.
+    @inline(__always)
+    private mutating func take(
+        _ step: NATSDecoder.Step, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
+    ) {
+        switch step {
+        case .needsMore: break
+        case .line(let operation):
+            // A line that had to pass because it is too long can be looked at no more.
+            if requests.disposition == .keep { noteRequest(operation, bytes, at: now) }
+            if operation.endsWithLine { requests.endFrame(at: position) }
+        case .headers(let operation):
+            if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
+        case .ended(let operation):
+            if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
+            if hold != nil { break }
+            if requests.disposition == .swallow { swallow(requests, through: position) }
+            requests.endFrame(at: position)
+        }
+        hold?.position = position
     }
 
     /// A control line is complete.

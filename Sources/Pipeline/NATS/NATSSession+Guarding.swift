@@ -41,23 +41,6 @@ extension NATSSession {
         lane.refused(open, lane.name(error), client: client, at: now)
     }
 
-    /// Gives a message whose publisher waits its place among those under way, or says why there is none.
-    ///
-    /// Nothing waits for a place: a NATS connection carries the messages of many callers, and one of them must not hold
-    /// up the others. The client hears at once and may come again.
-    mutating func takePlace(_ ticket: inout GuardTicket) -> GuardRefusal? {
-        guard let bulkhead = lane.shared.guards?.bulkhead, let route = ticket.route else { return nil }
-        let isCrowded = bulkhead.perConnectionMax > 0 && awaited.count >= bulkhead.perConnectionMax
-        if !isCrowded, lane.takePlace(&ticket) { return nil }
-        // As if nobody had asked.
-        lane.completed(ticket, .unknown, latency: nil, listener)
-        ticket = .none
-        lane.cell(of: route)?.turnAway()
-        var refusal = GuardRefusal(guardName: lane.cell(of: route)?.key.name ?? "")
-        refusal.crowd = isCrowded ? .connection : .destination
-        return refusal
-    }
-
     /// Answers in the place of whoever would have. False where the client could not read it.
     private mutating func answer(
         _ reason: String, _ reply: Range<Int>, _ bytes: Span<UInt8>, _ sid: UInt64,

@@ -105,11 +105,16 @@ extension NATSSession {
         switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
         case .passes(let admitted):
             ticket = admitted
-            if inbox != nil, let crowd = takePlace(&ticket) {
+            guard inbox != nil, let route = ticket.route, let bulkhead = lane.shared.guards?.bulkhead else { break }
+            switch place(ticket, route, bulkhead, at: now) {
+            case .taken(let placed): ticket = placed
+            case .waits: return
+            case .refused(let crowd):
                 tellRefused(publication, name, crowd, at: now)
                 return refuse(crowd, operation, bytes, destination, inbox)
             }
         case .refused(let refusal):
+            lane.endWait(&hold)
             tellRefused(publication, name, refusal, at: now)
             return refuse(refusal, operation, bytes, destination, inbox)
         }

@@ -41,6 +41,12 @@ public struct NATSSession: SessionMachine {
     var client = NameID.none
     /// Which message a published one may come from.
     var causality: Causality
+    /// The message at hand waits for a place, and everything behind it with it.
+    var hold: HeldCall?
+    /// The piece of it at which it waits.
+    var heldStep = NATSDecoder.Step.needsMore
+    /// The client has gone: nothing waits any more.
+    var isBypassed = false
     /// Tells the deliveries to this connection from those to others.
     let connection: UInt64
     private(set) var opaque: OpaqueReason?
@@ -61,7 +67,8 @@ public struct NATSSession: SessionMachine {
 
     /// No request waits for its answer and no operation is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
-        opaque != nil || (awaited.isEmpty && !requests.isInsideFrame && !deliveries.isInsideFrame)
+        opaque != nil
+            || (awaited.isEmpty && hold == nil && !requests.isInsideFrame && !deliveries.isInsideFrame)
     }
 
     /// An error of the protocol, `-ERR 'tacho: reason'`, behind which the connection ends.
@@ -71,8 +78,17 @@ public struct NATSSession: SessionMachine {
 
     /// Operations on their way to the server.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        guard hold == nil else {
+            requests.hold(more: bytes)
+            return .nothing
+        }
         var buffer = bytes
         let start = requests.join(&buffer)
+        return takeRequests(buffer, from: start, at: now)
+    }
+
+    /// Bytes of the client, of which those before `start` have been read already.
+    mutating func takeRequests(_ buffer: ByteBuffer, from start: Int, at now: Instant) -> SessionOutput {
         guard opaque == nil else { return SessionOutput(toUpstream: buffer) }
         output = SessionOutput()
         do throws(NATSError) {
@@ -81,6 +97,12 @@ public struct NATSSession: SessionMachine {
             turnOpaque(isTLS(buffer) ? .encrypted : .malformedRequest, at: now)
         }
         if output.endsSession { return output }
+        if let position = hold?.position {
+            requests.hold(buffer, readUpTo: position)
+            output.toUpstream = release(buffer, requests.frameStart)
+            output.toClient = takeAnswers()
+            return output
+        }
         let split = requests.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { counters.uneditedTooLarge.add(1) }
         if requests.disposition == .swallow, requests.isInsideFrame {
@@ -93,6 +115,12 @@ public struct NATSSession: SessionMachine {
 
     /// Messages on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
+        let wasHolding = hold != nil
+        let output = takeDeliveries(bytes, at: now)
+        return wasHolding ? goOn(after: output, at: now) : output
+    }
+
+    private mutating func takeDeliveries(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
         var buffer = bytes
         let start = deliveries.join(&buffer)
         guard opaque == nil else { return SessionOutput(toClient: buffer) }
@@ -117,13 +145,6 @@ public struct NATSSession: SessionMachine {
         }
         output.toClient = release(buffer, split.passing)
         return output
-    }
-
-    /// What was kept of an unfinished operation.
-    public mutating func clientFinished(at now: Instant) -> SessionOutput {
-        var rest = ByteBuffer()
-        _ = requests.join(&rest)
-        return SessionOutput(toUpstream: rest.readableBytes > 0 ? rest : nil)
     }
 
     /// What was kept of an unfinished message.
@@ -173,6 +194,7 @@ public struct NATSSession: SessionMachine {
 
     /// Ends every open operation without knowing how it went.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
+        lane.endWait(&hold)
         for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
         for question in awaited.removeAll() { giveUp(question, as: outcome, at: now) }
     }

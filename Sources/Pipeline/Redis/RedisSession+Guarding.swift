@@ -30,7 +30,7 @@ extension RedisSession {
         /// Where the frame being read has ended.
         var position = 0
         /// The command whose frame has just been read waits for a place, and everything behind it with it.
-        var hold: Hold?
+        var hold: HeldCall?
         /// The upstream connection, until it is known whether somebody answers there.
         var connection: Connection?
         /// The client has gone: nothing waits any more.
@@ -52,19 +52,6 @@ extension RedisSession {
         var permit: ConnectionPermit
         var openedAt: Instant
     }
-
-    /// A command that waits for its place.
-    struct Hold {
-        /// Where its frame ends in the buffer at hand.
-        var position: Int
-        var deadline: UInt64
-        var looksAgainAt: UInt64
-        /// The guard that it waits with.
-        var cell: GuardCell?
-    }
-
-    /// Places become free on other event loops too, which do not tell; so a waiting command looks again and again.
-    static let lookNanoseconds: UInt64 = 2_000_000
 
     private static let executionAborted = RESPWriter.error(
         "EXECABORT Transaction discarded because of previous errors.")
@@ -111,40 +98,27 @@ extension RedisSession {
     private mutating func takePlace(
         _ ticket: GuardTicket, _ route: RouteID, _ bulkhead: BulkheadPolicy, canWait: Bool, at now: Instant
     ) -> Bool {
-        var ticket = ticket
-        let isCrowded = bulkhead.perConnectionMax > 0 && pending.count >= bulkhead.perConnectionMax
-        if guarding.isBypassed || (!isCrowded && lane.takePlace(&ticket)) {
+        if guarding.isBypassed {
             endWait()
             guarding.ticket = ticket
             return true
         }
-        // As if nobody had asked: it asks again.
-        lane.completed(ticket, .unknown, latency: nil, listener)
-        let moment = now.monotonicNanoseconds
-        if guarding.hold == nil, canWait, let cell = lane.cell(of: route),
-            cell.beginWaiting(most: bulkhead.waitingMax)
+        let isCrowded = bulkhead.perConnectionMax > 0 && pending.count >= bulkhead.perConnectionMax
+        switch lane.place(
+            ticket, route, bulkhead, &guarding.hold, isCrowded: isCrowded, canWait: canWait, listener, at: now)
         {
-            guarding.hold = Hold(
-                position: guarding.position, deadline: moment &+ bulkhead.waitNanoseconds, looksAgainAt: moment,
-                cell: cell)
+        case .taken(let ticket):
+            guarding.ticket = ticket
+            return true
+        case .waits: guarding.hold?.position = guarding.position
+        case .refused(let refusal): refuse(refusal)
         }
-        if let hold = guarding.hold, moment < hold.deadline {
-            guarding.hold?.position = guarding.position
-            guarding.hold?.looksAgainAt = min(hold.deadline, moment &+ Self.lookNanoseconds)
-            return false
-        }
-        lane.cell(of: route)?.turnAway()
-        var refusal = GuardRefusal(guardName: lane.cell(of: route)?.key.name ?? "")
-        refusal.crowd = isCrowded ? .connection : .destination
-        refuse(refusal)
         return false
     }
 
     /// The command does not wait any longer.
     mutating func endWait() {
-        guard let hold = guarding.hold else { return }
-        hold.cell?.endWaiting()
-        guarding.hold = nil
+        lane.endWait(&guarding.hold)
     }
 
     /// The route of a command of which only the first words are here; nil if they do not tell.

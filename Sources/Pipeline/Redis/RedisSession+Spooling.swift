@@ -65,7 +65,7 @@ extension RedisSession {
         guarding.isLeaving = false
         guarding.spooling = Spooling(open: open, ticket: request.ticket)
         guarding.spoolRequest = request
-        guarding.hold = Hold(position: guarding.position, deadline: deadline, looksAgainAt: deadline)
+        guarding.hold = HeldCall(position: guarding.position, deadline: deadline, looksAgainAt: deadline)
         return true
     }
 
@@ -103,7 +103,7 @@ extension RedisSession {
             guard now.monotonicNanoseconds >= deadline, spooling.ticket.abandon() else {
                 guarding.hold?.position = guarding.position
                 // Past the deadline the answer is on its way here.
-                guarding.hold?.looksAgainAt = max(deadline, now.monotonicNanoseconds &+ Self.lookNanoseconds)
+                guarding.hold?.looksAgainAt = max(deadline, now.monotonicNanoseconds &+ HeldCall.lookNanoseconds)
                 return
             }
             lane.countNotSpooled("late", listener)

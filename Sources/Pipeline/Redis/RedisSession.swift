@@ -163,19 +163,7 @@ public struct RedisSession: SessionMachine {
             output.toUpstream = held.readableBytes > 0 ? held : nil
             return
         }
-        let resumed = resume(at: now)
-        output.toUpstream = resumed.toUpstream
-        if var answers = resumed.toClient {
-            if var first = output.toClient {
-                first.writeBuffer(&answers)
-                output.toClient = first
-            } else {
-                output.toClient = answers
-            }
-        }
-        output.becameOpaque = output.becameOpaque ?? resumed.becameOpaque
-        output.endsSession = output.endsSession || resumed.endsSession
-        output.spool = resumed.spool
+        output.append(resume(at: now))
     }
 
     /// What was kept of an unfinished command.

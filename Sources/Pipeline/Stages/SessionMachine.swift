@@ -104,6 +104,22 @@ public struct SessionOutput: Sendable {
         self.becameOpaque = becameOpaque
     }
 
+    /// What follows it, as if both had come of one input.
+    mutating func append(_ later: SessionOutput) {
+        Self.append(later.toUpstream, to: &toUpstream)
+        Self.append(later.toClient, to: &toClient)
+        becameOpaque = becameOpaque ?? later.becameOpaque
+        startTLS.formUnion(later.startTLS)
+        alternatives = later.alternatives ?? alternatives
+        spool = later.spool ?? spool
+        endsSession = endsSession || later.endsSession
+    }
+
+    private static func append(_ later: ByteBuffer?, to bytes: inout ByteBuffer?) {
+        guard let later else { return }
+        if bytes == nil { bytes = later } else { bytes?.writeImmutableBuffer(later) }
+    }
+
     /// Nothing to write and nothing to say.
     public static let nothing = SessionOutput()
 }

@@ -26,35 +26,6 @@ import Testing
         #expect(guarded.tally("orders publish") == "1 rejected")
     }
 
-    @Test func requestsBeyondTheLimitOfADestinationAreRefusedUntilOneIsAnswered() {
-        let guarded = GuardedWorld(
-            bulkhead: BulkheadPolicy(waitingMax: 10, waitNanoseconds: 50_000_000, perConnectionMax: 0))
-        guarded.limit("orders publish", to: 1)
-        let session = client(guarded)
-        #expect(session.client(pub("orders", "x", reply: inbox)) != "")
-        #expect(session.client(pub("orders", "x", reply: "_INBOX.abc.2")) == "")
-        let full = "503 tacho: bulkhead orders publish is full, try again soon"
-        #expect(session.answered() == hmsg("_INBOX.abc.2", "1", [], "", status: full))
-        // Others, and messages that nobody answers, are not counted.
-        #expect(session.client(pub("bills", "x", reply: "_INBOX.abc.3")) != "")
-        #expect(session.client(pub("orders", "x")) != "")
-        session.upstream(msg(inbox, "1", "done"))
-        #expect(session.client(pub("orders", "x", reply: "_INBOX.abc.4")) != "")
-        session.loseUpstream()
-        #expect(session.client(pub("orders", "x", reply: "_INBOX.abc.5")) != "")
-    }
-
-    @Test func oneConnectionMayHaveSoManyQuestionsOpen() {
-        let guarded = GuardedWorld(
-            bulkhead: BulkheadPolicy(waitingMax: 10, waitNanoseconds: 50_000_000, perConnectionMax: 2))
-        let session = client(guarded)
-        for number in 1...2 { #expect(session.client(pub("orders", "x", reply: "_INBOX.abc.\(number)")) != "") }
-        #expect(session.client(pub("bills", "x", reply: "_INBOX.abc.3")) == "")
-        #expect(session.answered().contains("bulkhead of this connection is full"))
-        session.upstream(msg("_INBOX.abc.1", "1", "done"))
-        #expect(session.client(pub("bills", "x", reply: "_INBOX.abc.4")) != "")
-    }
-
     @Test func whoWaitsIsAnsweredThatNobodyIsThere() {
         let guarded = GuardedWorld()
         let session = client(guarded)
