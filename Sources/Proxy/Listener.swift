@@ -22,12 +22,15 @@ public struct ListenerSettings: Sendable {
     /// Opens a connection to the embedded log, where the upstream is that: the end that speaks for the client, which
     /// reads nothing before it is told to.
     public var embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)?
+    /// What carries single commands beside the connections of clients; nil where nothing does.
+    public var makeCourier: (@Sendable (Lane) -> RedisCourier)?
 
     /// Without TLS and stand-ins, unless they are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
         connectPatienceMilliseconds: Int = 0, tls: TLSContexts? = nil, followsCluster: Bool = false,
-        embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil
+        embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil,
+        makeCourier: (@Sendable (Lane) -> RedisCourier)? = nil
     ) {
         self.profile = profile
         self.listen = listen
@@ -37,6 +40,7 @@ public struct ListenerSettings: Sendable {
         self.tls = tls
         self.followsCluster = followsCluster
         self.embedded = embedded
+        self.makeCourier = makeCourier
     }
 }
 
@@ -196,12 +200,14 @@ public final class Listener<Machine: SessionMachine>: Sendable {
         let clientName = Self.name(client)
         let report = report
         let upstreams = upstreams
+        let loop = client.eventLoop
         let tls = relayTLS(clientName: clientName, upstream.endpoint)
         let relay = Relay(
             machine: Machine(
                 lane: worker.lane, listener: profile, counters: worker.counters(profile, of: Machine.self),
                 peer: peer),
             worker: worker, metrics: metrics, tls: tls,
+            carry: { self.carry($0, to: $1, worker, loop, completion: $2) },
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
             onUpstreamLost: {
                 metrics.upstreamFailed(.lost)
@@ -271,9 +277,11 @@ public final class Listener<Machine: SessionMachine>: Sendable {
             reason: reason)
         guard let detached else { return false }
         let (report, clientName) = (report, Self.name(client))
+        let loop = client.eventLoop
         let tls = relayTLS(clientName: clientName, settings.upstream)
         let relay = Relay(
             machine: detached, worker: worker, metrics: metrics, hasUpstream: false, tls: tls,
+            carry: { self.carry($0, to: $1, worker, loop, completion: $2) },
             onOpaque: { report(.sessionOpaque(listener: profile.name, client: clientName, reason: $0.rawValue)) },
             onUpstreamLost: {})
         try attach(relay, .client, to: client, profile.tls.client, tls)

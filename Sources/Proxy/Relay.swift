@@ -14,6 +14,7 @@ final class Relay<Machine: SessionMachine> {
     private let onOpaque: (OpaqueReason) -> Void
     private let onUpstreamLost: () -> Void
     private let onAlternatives: ([String]) -> Void
+    private let carry: Carry
     let tls: RelayTLS?
     var handshakes: TLSHandshakes
     var handshakeLimits: (client: Scheduled<Void>?, upstream: Scheduled<Void>?)
@@ -25,8 +26,12 @@ final class Relay<Machine: SessionMachine> {
     /// The client has finished while bytes of it were held back; the upstream hears of it when they have passed.
     private var finishWaits = false
 
+    /// Gives a command to a courier of this event loop, which answers once, here.
+    typealias Carry = (CourierOrder, CourierDestination, @escaping (CourierOutcome) -> Void) -> Void
+
     init(
         machine: Machine, worker: Worker, metrics: ListenerMetrics, hasUpstream: Bool = true, tls: RelayTLS? = nil,
+        carry: @escaping Carry = { _, _, completion in completion(.undone(.connection)) },
         onOpaque: @escaping (OpaqueReason) -> Void, onUpstreamLost: @escaping () -> Void,
         onAlternatives: @escaping ([String]) -> Void = { _ in }
     ) {
@@ -37,6 +42,7 @@ final class Relay<Machine: SessionMachine> {
         self.onOpaque = onOpaque
         self.onUpstreamLost = onUpstreamLost
         self.onAlternatives = onAlternatives
+        self.carry = carry
         self.tls = tls
         handshakes = TLSHandshakes(tls?.sides ?? SessionTLS())
     }
@@ -99,20 +105,25 @@ final class Relay<Machine: SessionMachine> {
         if let bytes = output.toClient { contexts.client?.write(NIOAny(bytes), promise: nil) }
         if let reason = output.becameOpaque { onOpaque(reason) }
         if let alternatives = output.alternatives { onAlternatives(alternatives) }
-        if let request = output.spool { spool(request) }
+        for detour in output.detours { take(detour) }
         if output.endsSession { closeBoth() }
     }
 
-    // MARK: The spool
+    // MARK: Detours
 
-    private func spool(_ request: SpoolRequest) {
-        guard let loop = contexts.client?.eventLoop else { return }
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        request.perform { outcome in loop.execute { bound.value.spooled(outcome) } }
+    private func take(_ detour: Detour) {
+        switch detour {
+        case .spool(let request):
+            guard let loop = contexts.client?.eventLoop else { return }
+            let bound = NIOLoopBound(self, eventLoop: loop)
+            request.perform { outcome in loop.execute { bound.value.returned(.spooled(outcome)) } }
+        case .courier(let order, let destination):
+            carry(order, destination) { outcome in self.returned(.carried(number: order.number, outcome)) }
+        }
     }
 
-    private func spooled(_ outcome: SpoolOutcome) {
-        write(machine.spooled(outcome, at: SystemClock.now()))
+    private func returned(_ outcome: DetourOutcome) {
+        write(machine.returned(outcome, at: SystemClock.now()))
         contexts.upstream?.flush()
         contexts.client?.flush()
         worker.lane.flush()

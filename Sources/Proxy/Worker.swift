@@ -12,6 +12,7 @@ public final class Worker {
 
     static let ticksPerSecond = 10
     private var outbound: [any OutboundWork] = []
+    private var couriers: [Courier.Key: Courier] = [:]
 
     /// A worker for the loop that `lane` belongs to.
     public init(lane: Lane, listeners: [ListenerProfile]) {
@@ -37,6 +38,15 @@ public final class Worker {
     }
 
     func add(_ work: any OutboundWork) { outbound.append(work) }
+
+    /// The courier that goes there, made for the first who needs it.
+    func courier(_ key: Courier.Key, make: () -> Courier) -> Courier {
+        if let known = couriers[key] { return known }
+        let made = make()
+        couriers[key] = made
+        add(made)
+        return made
+    }
 
     func remove(_ id: ObjectIdentifier) {
         sessions[id] = nil
@@ -65,6 +75,7 @@ public final class Worker {
     public func closeAll() {
         for work in outbound { work.stop() }
         outbound = []
+        couriers = [:]
         for session in Array(sessions.values) { session.closeBoth() }
     }
 }

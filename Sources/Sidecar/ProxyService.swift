@@ -99,7 +99,7 @@ final class ProxyService: Service {
             connectPatienceMilliseconds: configuration.resilience.connectPatienceMilliseconds,
             tls: try listener.tls.settings.map { try TLSContexts($0) },
             followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on,
-            embedded: embedded)
+            embedded: embedded, makeCourier: try courier(listener, profile))
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
         switch listener.busProtocol {
         case .redis:
@@ -110,6 +110,15 @@ final class ProxyService: Service {
         case .nats:
             return try await Listener<NATSSession>(settings, group: group, workers: workers, report: report).start()
         }
+    }
+
+    /// What carries single commands to the upstream, where any may need that.
+    private func courier(
+        _ listener: ListenerConfiguration, _ profile: ListenerProfile
+    ) throws -> (@Sendable (Lane) -> RedisCourier)? {
+        guard listener.busProtocol == .redis, profile.retries != nil else { return nil }
+        let credentials = try listener.credentials.read()
+        return { RedisCourier(lane: $0, listener: profile, credentials: credentials) }
     }
 
     /// What the sidecar does for itself on connections of its own.
@@ -139,7 +148,8 @@ final class ProxyService: Service {
             nats: listener.nats.options,
             deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number),
             spools: configuration.resilience.onOpen == .spool && listener.busProtocol == .redis
-                && listener.upstream != .embedded)
+                && listener.upstream != .embedded,
+            retries: listener.upstream == .embedded ? nil : configuration.resilience.publishRetries)
     }
 
     /// What lanes have to know: the listeners in their order, and last the event log's own faces.

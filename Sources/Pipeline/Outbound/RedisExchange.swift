@@ -91,12 +91,11 @@ struct RedisExchange {
     private mutating func next() -> [UInt8] {
         if !isSignedIn, let credentials {
             waiting = .signIn
-            let user = credentials.username.isEmpty ? [] : [Array(credentials.username.utf8)]
-            return Self.encode([Array("AUTH".utf8)] + user + [Array(credentials.password.utf8)])
+            return Self.signIn(credentials)
         }
         if database != wantedDatabase {
             waiting = .selection
-            return Self.encode([Array("SELECT".utf8), Array("\(wantedDatabase)".utf8)])
+            return Self.selection(wantedDatabase)
         }
         waiting = .reply
         return command
@@ -107,6 +106,13 @@ struct RedisExchange {
         deadline = nil
         return .answer(reply)
     }
+
+    static func signIn(_ credentials: OutboundCredentials) -> [UInt8] {
+        let user = credentials.username.isEmpty ? [] : [Array(credentials.username.utf8)]
+        return encode([Array("AUTH".utf8)] + user + [Array(credentials.password.utf8)])
+    }
+
+    static func selection(_ database: Int) -> [UInt8] { encode([Array("SELECT".utf8), Array("\(database)".utf8)]) }
 
     static func encode(_ words: [[UInt8]]) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -39,12 +39,18 @@ extension RedisSession {
         var isRefusedByBreaker = false
         /// The publish at hand is on its way to the disk.
         var spooling: Spooling?
-        /// What the IO shell is to hand to the disk.
-        var spoolRequest: SpoolRequest?
+        /// What the IO shell is to hand to others.
+        var detours: [Detour] = []
         /// Why there is no upstream behind this session; nil when there is one.
         var absence: String?
         /// The connection ends behind our answers.
         var isLeaving = false
+
+        mutating func takeDetours() -> [Detour] {
+            guard !detours.isEmpty else { return [] }
+            defer { detours = [] }
+            return detours
+        }
     }
 
     /// An upstream connection of which the guard has not heard yet.

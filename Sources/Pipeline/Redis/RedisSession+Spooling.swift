@@ -17,7 +17,7 @@ extension RedisSession {
     }
 
     /// The disk has answered.
-    public mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput {
+    mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput {
         guard guarding.spooling != nil else { return .nothing }
         guarding.spooling?.outcome = outcome
         return resume(at: now)
@@ -64,7 +64,7 @@ extension RedisSession {
         guarding.refusal = nil
         guarding.isLeaving = false
         guarding.spooling = Spooling(open: open, ticket: request.ticket)
-        guarding.spoolRequest = request
+        guarding.detours.append(.spool(request))
         guarding.hold = HeldCall(position: guarding.position, deadline: deadline, looksAgainAt: deadline)
         return true
     }

@@ -103,6 +103,14 @@ public struct RedisSession: SessionMachine {
         return takeRequests(buffer, from: start, isHeld: true, at: now)
     }
 
+    /// Somebody who took a command has spoken.
+    public mutating func returned(_ outcome: DetourOutcome, at now: Instant) -> SessionOutput {
+        switch outcome {
+        case .spooled(let outcome): spooled(outcome, at: now)
+        case .carried: .nothing
+        }
+    }
+
     private mutating func takeRequests(
         _ buffer: ByteBuffer, from start: Int, isHeld: Bool = false, at now: Instant
     ) -> SessionOutput {
@@ -118,8 +126,7 @@ public struct RedisSession: SessionMachine {
         if let position = guarding.hold?.position, opaque == nil {
             requests.hold(buffer, endedAt: position)
             var output = SessionOutput(toUpstream: release(buffer, requests.frameStart), toClient: takeAnswers())
-            output.spool = guarding.spoolRequest
-            guarding.spoolRequest = nil
+            output.detours = guarding.takeDetours()
             return output
         }
         if opaque == nil, requests.outgrows(buffer, listener.frameBytesMax) {

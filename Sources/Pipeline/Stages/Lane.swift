@@ -104,6 +104,8 @@ public final class Lane {
     let upstreamGuards: [GuardHandle]
     /// What retries of connections each upstream can bear, by number of the listener.
     var connectBudgets: [RetryBudget]
+    /// What retries of publishes each destination can bear, by number of the route; only of those that had a key.
+    var publishBudgets: [Int: RetryBudget] = [:]
     /// The monotonic time of the last tick: fine enough for what counts in seconds.
     private(set) var lastTickAt: UInt64 = 0
     /// This lane's tallies, by guard: several routes may share one.

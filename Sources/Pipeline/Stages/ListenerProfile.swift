@@ -30,13 +30,16 @@ public struct ListenerProfile: Sendable {
     public var isGuarded: Bool
     /// Publishes that may not pass are stored and sent on later.
     public var spools: Bool
+    /// Publishes that carry an idempotency key are tried again; nil where they are not.
+    public var retries: PublishRetryLimits?
 
     /// The rules and limits have usual values; a listener has its deliveries for itself unless a scope is given.
     public init(
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
         pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(),
-        deliveryScope: UInt32? = nil, isGuarded: Bool = true, spools: Bool = false
+        deliveryScope: UInt32? = nil, isGuarded: Bool = true, spools: Bool = false,
+        retries: PublishRetryLimits? = nil
     ) {
         self.number = number
         self.name = name
@@ -52,6 +55,7 @@ public struct ListenerProfile: Sendable {
         self.deliveryScope = deliveryScope ?? number
         self.isGuarded = isGuarded
         self.spools = spools
+        self.retries = retries
     }
 }
 

@@ -30,8 +30,8 @@ public protocol SessionMachine: SendableMetatype {
     var resumesAt: UInt64? { mutating get }
     /// The moment has come, or something that the machine waits for has happened.
     mutating func resume(at now: Instant) -> SessionOutput
-    /// What the disk says to the `spool` of an earlier output.
-    mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput
+    /// What came of one of the `detours` of an earlier output.
+    mutating func returned(_ outcome: DetourOutcome, at now: Instant) -> SessionOutput
     /// A session for a client that gets no upstream, which stores what it can; nil where nothing is stored.
     static func detached(
         lane: Lane, listener: ListenerProfile, counters: Counters, peer: ClientPeer, reason: String
@@ -59,8 +59,8 @@ extension SessionMachine {
     public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool { false }
     /// One answer, to whatever comes first.
     public static func refusing(_ reason: String) -> any RefusalMachine { SingleRefusal(answer: refusal(reason)) }
-    /// Stores nothing.
-    public mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput { .nothing }
+    /// Sends nothing on a detour.
+    public mutating func returned(_ outcome: DetourOutcome, at now: Instant) -> SessionOutput { .nothing }
     /// Nothing is stored.
     public static func detached(
         lane: Lane, listener: ListenerProfile, counters: Counters, peer: ClientPeer, reason: String
@@ -92,8 +92,8 @@ public struct SessionOutput: Sendable {
     public var startTLS: TLSSides = []
     /// Other addresses of the same upstream, `HOST:PORT` each, as it has just named them; nil = it said nothing of them.
     public var alternatives: [String]?
-    /// To be handed to the disk; what it says is for `spooled`.
-    public var spool: SpoolRequest?
+    /// Commands that others are to take; what they say is for `returned`.
+    public var detours: [Detour] = []
     /// Going on would show the client replies in a wrong order: both connections are closed once the bytes are out.
     public var endsSession = false
 
@@ -111,7 +111,7 @@ public struct SessionOutput: Sendable {
         becameOpaque = becameOpaque ?? later.becameOpaque
         startTLS.formUnion(later.startTLS)
         alternatives = later.alternatives ?? alternatives
-        spool = later.spool ?? spool
+        detours += later.detours
         endsSession = endsSession || later.endsSession
     }
 

@@ -43,6 +43,12 @@ final class OutboundConnection<Machine: OutboundMachine>: OutboundWork {
 
     func received(_ bytes: ByteBuffer) { take(machine.received(bytes, at: SystemClock.now())) }
 
+    /// An input of the machine's own, beside those that all have.
+    func input(_ step: (inout Machine, Instant) -> OutboundStep<Machine.Request>) {
+        guard !isStopped else { return }
+        take(step(&machine, SystemClock.now()))
+    }
+
     private func take(_ step: OutboundStep<Machine.Request>) {
         for event in step.events { report(event) }
         worker.lane.flush()
@@ -155,7 +161,7 @@ extension Listener {
     }
 
     /// A connection to the upstream, encrypted if that is what it speaks.
-    private func connectOutbound(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
+    func connectOutbound(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
         connectToAny(on: loop).flatMapThrowing { upstream in
             if self.settings.profile.tls.upstream == .firstByte {
                 do {

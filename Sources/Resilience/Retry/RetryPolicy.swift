@@ -52,6 +52,8 @@ public struct RetryPolicy: Sendable, Hashable {
         case budget
         /// The breaker admits nothing.
         case breaker
+        /// As many calls are under way as may be.
+        case bulkhead
     }
 
     /// The answer.

@@ -2,7 +2,7 @@ import Resilience
 
 /// The keys of what protects bus and application from each other.
 extension ConfigurationKeys {
-    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + spool + deadLetters + bounds
+    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + retries + spool + deadLetters + bounds
 
     private static let switches: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
@@ -54,6 +54,17 @@ extension ConfigurationKeys {
         ConfigurationKey(
             "resilience.bulkhead.connection", \.resilience.bulkheadConnection, .number(0...1_000_000),
             "commands of one connection that may wait for their reply when another guarded one begins; 0 sets no limit"),
+    ]
+
+    private static let retries: [ConfigurationKey<SidecarConfiguration>] = [
+        ConfigurationKey(
+            "resilience.retry.publishes", \.resilience.retryPublishes, .word(),
+            "whether publishes that fail are tried again where the broker recognises them by a key (IDMP of Redis 8.6, "
+                + "Nats-Msg-Id); others never are"),
+        ConfigurationKey(
+            "resilience.retry.within_milliseconds", \.resilience.retryWithinMilliseconds, .number(10...30_000),
+            "milliseconds from its first failure for which a publish is tried again; well within the time for which the "
+                + "broker remembers keys (100 s by default in Redis, 2 minutes in NATS)"),
     ]
 
     private static let spool: [ConfigurationKey<SidecarConfiguration>] = [

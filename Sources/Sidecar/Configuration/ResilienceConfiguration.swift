@@ -52,6 +52,10 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var bulkheadWaitMilliseconds = 50
     /// Commands of one connection that may wait for their reply when another begins. Default 0: any number.
     public var bulkheadConnection = 0
+    /// Whether publishes that carry an idempotency key are tried again. Default on.
+    public var retryPublishes = NATSConfiguration.Switch.on
+    /// Milliseconds from its first failure for which such a publish is tried again. Default 2,000.
+    public var retryWithinMilliseconds = 2_000
     /// Messages in the spool. Default 100,000.
     public var spoolMessages = 100_000
     /// Bytes of messages in the spool. Default 256 MiB.
@@ -113,6 +117,12 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         return BulkheadPolicy(
             waitingMax: bulkheadQueue, waitNanoseconds: UInt64(bulkheadWaitMilliseconds) * 1_000_000,
             perConnectionMax: bulkheadConnection)
+    }
+
+    /// For how long publishes that carry an idempotency key are tried again; nil where they are not.
+    var publishRetries: PublishRetryLimits? {
+        guard retryPublishes == .on else { return nil }
+        return PublishRetryLimits(withinNanoseconds: UInt64(retryWithinMilliseconds) * 1_000_000)
     }
 
     /// How much may be spooled; nil where nothing is.

@@ -73,8 +73,11 @@ final class Conversation<Session: SessionMachine> {
     }
 
     /// The disk has answered.
-    func spooled(_ outcome: SpoolOutcome) {
-        let output = session.spooled(outcome, at: world.now)
+    func spooled(_ outcome: SpoolOutcome) { returned(.spooled(outcome)) }
+
+    /// Somebody who took a command tells what came of it.
+    func returned(_ outcome: DetourOutcome) {
+        let output = session.returned(outcome, at: world.now)
         note(output)
         delayed += Self.bytes(output.toUpstream)
         answers += Self.bytes(output.toClient)
@@ -99,6 +102,14 @@ final class Conversation<Session: SessionMachine> {
     private static func bytes(_ buffer: ByteBuffer?) -> [UInt8] { buffer.map { Array($0.readableBytesView) } ?? [] }
 
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
+
+extension SessionOutput {
+    /// What is to be handed to the disk.
+    var spool: SpoolRequest? {
+        for case .spool(let request) in detours { return request }
+        return nil
+    }
 }
 
 /// A conversation written down, to be run again with its bytes arriving in other pieces.
