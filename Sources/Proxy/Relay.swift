@@ -116,25 +116,32 @@ final class Relay<Machine: SessionMachine> {
         case .spool(let request):
             guard let loop = contexts.client?.eventLoop else { return }
             let bound = NIOLoopBound(self, eventLoop: loop)
-            request.perform { outcome in loop.execute { bound.value.returned(.spooled(outcome)) } }
+            request.perform { outcome, number in
+                loop.execute { bound.value.returned(.spooled(number: number, outcome)) }
+            }
         case .courier(let order, let destination):
             carry(order, destination) { outcome in self.returned(.carried(number: order.number, outcome)) }
         }
     }
 
     private func returned(_ outcome: DetourOutcome) {
-        write(machine.returned(outcome, at: SystemClock.now()))
-        contexts.upstream?.flush()
-        contexts.client?.flush()
+        writeNow(machine.returned(outcome, at: SystemClock.now()))
         worker.lane.flush()
         followHold()
+    }
+
+    /// What nobody's read will flush.
+    private func writeNow(_ output: SessionOutput) {
+        write(output)
+        if output.toUpstream != nil { contexts.upstream?.flush() }
+        if output.toClient != nil { contexts.client?.flush() }
     }
 
     // MARK: Holding back
 
     /// About ten times a second.
     func tick(at now: Instant) {
-        machine.tick(at: now)
+        writeNow(machine.tick(at: now))
         if machine.isOver { closeBoth() }
     }
 

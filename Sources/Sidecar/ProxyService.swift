@@ -128,7 +128,7 @@ final class ProxyService: Service {
         let credentials = try listener.credentials.read()
         if let spool = shared.spool, profile.spools {
             try await redis.startOutbound(
-                { RedisSpoolForwarder(lane: $0, listener: profile, spool: spool, credentials: credentials) },
+                { SpoolForwarder.redis(lane: $0, listener: profile, spool: spool, credentials: credentials) },
                 perform: { spool.perform($0, answer: $1) })
         }
         guard let groups = shared.consumerGroups else { return }

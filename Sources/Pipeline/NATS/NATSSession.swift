@@ -161,14 +161,16 @@ public struct NATSSession: SessionMachine {
     }
 
     /// Ends what has waited too long.
-    public mutating func tick(at now: Instant) {
+    public mutating func tick(at now: Instant) -> SessionOutput {
         for fetch in fetches.expire(at: now) { end(fetch, .succeeded, at: now) }
         countOverdue(at: now)
         let limit = lane.shared.deliveries.unsettledNanoseconds
-        guard now.monotonicNanoseconds > limit else { return }
-        for question in awaited.expire(since: now.monotonicNanoseconds - limit) {
-            giveUp(question, as: .unsettled, at: now)
+        if now.monotonicNanoseconds > limit {
+            for question in awaited.expire(since: now.monotonicNanoseconds - limit) {
+                giveUp(question, as: .unsettled, at: now)
+            }
         }
+        return .nothing
     }
 
     /// What waits for an answer has failed, as far as the guards are concerned.

@@ -31,6 +31,8 @@ public struct OutboundStep<Request: Sendable> {
         case close
     }
 
+    /// The connection is encrypted from here on, before anything more is written.
+    public var startsTLS = false
     /// Bytes to be written.
     public var bytes: [UInt8] = []
     /// To be carried out now; its answer comes back once.

@@ -88,8 +88,8 @@ extension RedisSession {
         let parent = TraceContext(
             traceID: open.context.traceID, spanID: open.context.spanID, flags: open.context.flags)
         return SpooledMessage(
-            head: head, tail: tail, traceParent: (written == nil ? open.context : parent).description,
-            sequenceBase: sequenceBase)
+            .redis(SpooledEntry(head: head, tail: tail, sequenceBase: sequenceBase)),
+            traceParent: (written == nil ? open.context : parent).description)
     }
 
     /// The held command again: answers it if the disk has spoken, or can be waited for no longer.
@@ -114,7 +114,7 @@ extension RedisSession {
         switch outcome {
         case .stored(let id):
             let base = lane.shared.spool?.sequenceBase(of: listener) ?? 0
-            let entryID = SpooledMessage.promisedID(of: id, base: base)
+            let entryID = SpooledEntry.promisedID(of: id, base: base)
             var answer: [UInt8] = []
             RESPWriter.appendBulk(entryID.bytes, to: &answer)
             lane.countSpooled(spooling.open.destination, listener)

@@ -106,7 +106,7 @@ public struct RedisSession: SessionMachine {
     /// Somebody who took a command has spoken.
     public mutating func returned(_ outcome: DetourOutcome, at now: Instant) -> SessionOutput {
         switch outcome {
-        case .spooled(let outcome): spooled(outcome, at: now)
+        case .spooled(_, let outcome): spooled(outcome, at: now)
         case .carried: .nothing
         }
     }
@@ -194,9 +194,10 @@ public struct RedisSession: SessionMachine {
     }
 
     /// Looks for replies that are overdue.
-    public mutating func tick(at now: Instant) {
+    public mutating func tick(at now: Instant) -> SessionOutput {
         countOverdue(at: now)
         noteLate(at: now)
+        return .nothing
     }
 
     /// What waits for a reply has failed, as far as the guards are concerned.

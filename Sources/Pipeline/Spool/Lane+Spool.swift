@@ -1,3 +1,4 @@
+import Resilience
 import Telemetry
 
 /// How a spooled message was sent on (`tacho_spool_forwarded_total{outcome}`).
@@ -8,6 +9,8 @@ enum SpoolForwarding: String {
     case newID = "new_id"
     /// By an earlier attempt whose reply was lost.
     case alreadyThere = "already_there"
+    /// Perhaps a second time: whether an earlier attempt had arrived could not be found out.
+    case unverified
     /// The broker will never take it.
     case refused
 }
@@ -31,6 +34,12 @@ extension Lane {
         metrics.counter(MetricCatalog.spoolRefused, [listener.name, "\(reason)"]).add(1)
     }
 
+    /// Whether a call by this route may have a chance: its guard is not open.
+    func isAdmitting(_ route: RouteID) -> Bool {
+        guard let cell = cell(of: route), case Admission.none = AdmissionWord.decode(cell.word) else { return true }
+        return false
+    }
+
     /// The share of its calls that retries to an upstream may add: less the nearer its breaker is to opening.
     func retryShare(_ route: RouteID) -> Double {
         routes.routes[route.index].guarding?.cell.retryShare ?? GuardCell.usualRetryShare
@@ -38,10 +47,10 @@ extension Lane {
 
     /// A spooled message has reached the broker: a span under the one that published it tells how long it was kept.
     func forwarded(
-        _ message: SpooledMessage, _ destination: Destination, _ outcome: SpoolForwarding, since startedAt: Instant,
+        _ message: SpooledMessage, _ destination: Destination, _ arrival: SpoolArrival, since startedAt: Instant,
         _ listener: ListenerProfile, at now: Instant
     ) {
-        countForwarded(destination, outcome, listener)
+        countForwarded(destination, arrival.outcome, listener)
         let route = route(listener, name("forward"), .send, destination)
         let parent = TraceContext(parsing: Array(message.traceParent.utf8).span)
         let context: TraceContext
@@ -52,14 +61,12 @@ extension Lane {
         }
         let duration = now.nanoseconds(since: startedAt)
         observe(route, duration, context, .succeeded, now)
-        let id = MessageID.streamEntry(
-            milliseconds: message.entryID.milliseconds, sequence: message.entryID.sequence)
         if tap.isWatched {
             var event = TapEvent(
                 .published, unixNanoseconds: now.unixNanoseconds, listener: listener.number,
                 descriptor: routes.routes[route.index].descriptor, traceID: context.traceID,
                 isSampled: context.isSampled)
-            event.messageID = id
+            event.messageID = arrival.messageID
             event.durationNanoseconds = Int64(clamping: duration)
             tap.emit(event)
         }
@@ -69,7 +76,7 @@ extension Lane {
             spanID: context.spanID, flags: context.flags, startUnixNanoseconds: startedAt.unixNanoseconds,
             endUnixNanoseconds: startedAt.unixNanoseconds + duration)
         if let parent { span.parentSpanID = parent.spanID }
-        span.messageID = id
+        span.messageID = arrival.messageID
         let spooledAt = message.id.milliseconds &* 1_000_000
         let kept = now.unixNanoseconds > spooledAt ? now.unixNanoseconds - spooledAt : 0
         span.detail = SpanDetail(events: [
@@ -77,8 +84,8 @@ extension Lane {
                 unixNanoseconds: now.unixNanoseconds, name: "tacho.spool.forwarded",
                 attributes: [
                     ("tacho.spooled.seconds", .double(Double(kept) / 1e9)),
-                    ("tacho.spooled.outcome", .string(outcome.rawValue)),
-                    ("tacho.spooled.promised_id", .string(message.promisedID.description)),
+                    ("tacho.spooled.outcome", .string(arrival.outcome.rawValue)),
+                    ("tacho.spooled.promised_id", .string(arrival.promised)),
                 ])
         ])
         record(span, of: destination.name, because: reason(ofContext: parent))

@@ -164,8 +164,8 @@ public final class Spool: Sendable {
             store.load(key, most: most) { [self] result in
                 answer(result.answer { messages in .loaded(messages.filter { !isWithdrawn($0, key) }) })
             }
-        case .renumber(let key, let id, let newID):
-            store.renumber(key, id, as: newID) { answer($0.answer { .done }) }
+        case .note(let key, let id, let note):
+            store.note(key, id, note) { answer($0.answer { .done }) }
         case .remove(let key, let through, let messages, let bytes):
             store.remove(key, through: through) { [self] result in
                 if case .success = result { gone(key, messages, bytes) }
@@ -233,7 +233,7 @@ extension Result where Failure == SpoolFailure {
 /// What a forwarder asks of the spool.
 public enum SpoolTask: Sendable {
     case load(SpoolKey, most: Int)
-    case renumber(SpoolKey, StreamEntryID, as: StreamEntryID)
+    case note(SpoolKey, StreamEntryID, StreamEntryID)
     case remove(SpoolKey, through: StreamEntryID, messages: Int, bytes: Int)
     case setAside(SpoolKey, SpooledMessage, reason: String)
 
@@ -250,18 +250,21 @@ public struct SpoolRequest: Sendable {
     let key: SpoolKey
     let message: SpooledMessage
     let ticket: SpoolTicket
+    /// The session's own, to know it again by.
+    let number: UInt64
     private let spool: Spool
 
-    init(_ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool) {
+    init(_ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool, number: UInt64 = 0) {
         self.key = key
         self.message = message
         self.spool = spool
+        self.number = number
         ticket = SpoolTicket()
     }
 
     /// Hands it to the store. `completion` is called at most once, on any thread.
-    public func perform(completion: @escaping @Sendable (SpoolOutcome) -> Void) {
-        spool.submit(self, completion: completion)
+    public func perform(completion: @escaping @Sendable (SpoolOutcome, _ number: UInt64) -> Void) {
+        spool.submit(self) { [number] in completion($0, number) }
     }
 }
 

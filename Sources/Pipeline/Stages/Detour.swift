@@ -1,7 +1,7 @@
 /// Another way for a command than the client's own upstream connection: somebody else takes it, and says later what has
 /// become of it.
 public enum Detour: Sendable {
-    /// To the disk, to be sent on when the upstream is well again. One at a time.
+    /// To the disk, to be sent on when the upstream is well again.
     case spool(SpoolRequest)
     /// To a broker, on a connection of the sidecar's own. `number` is the session's own name for it.
     case courier(CourierOrder, to: CourierDestination)
@@ -15,7 +15,7 @@ public enum CourierDestination: Sendable, Hashable {
 
 /// What came of a detour; each comes to an end once, or was abandoned by the session.
 public enum DetourOutcome: Sendable, Equatable {
-    case spooled(SpoolOutcome)
-    /// `number` is that of the order.
+    /// `number` is that of the request, or of the order.
+    case spooled(number: UInt64, SpoolOutcome)
     case carried(number: UInt64, CourierOutcome)
 }

@@ -17,7 +17,7 @@ public protocol SessionMachine: SendableMetatype {
     /// Both connections are gone: whatever is still open ends now.
     mutating func closed(at now: Instant)
     /// About ten times a second: what has waited too long for its reply is noticed now.
-    mutating func tick(at now: Instant)
+    mutating func tick(at now: Instant) -> SessionOutput
     /// The upstream has gone while the client was still there: what waits for a reply will get none.
     mutating func upstreamLost(at now: Instant)
     /// The guard of the upstream waits for word of this connection. True: the machine tells it, once it knows.
@@ -52,7 +52,7 @@ extension SessionMachine {
     /// In most protocols the client asks first.
     public static var upstreamSpeaksFirst: Bool { false }
     /// Watches no replies.
-    public mutating func tick(at now: Instant) {}
+    public mutating func tick(at now: Instant) -> SessionOutput { .nothing }
     /// Has nothing to say about it.
     public mutating func upstreamLost(at now: Instant) {}
     /// Whoever opened the connection says that it is open.

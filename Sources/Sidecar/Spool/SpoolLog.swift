@@ -3,18 +3,23 @@ import Pipeline
 
 /// The spool on disk: a log of its own below the data directory, one stream for each key.
 ///
-/// Three families of streams, told apart by the first byte of their names: what waits, new ids that were noted before they
-/// were used, and what was set aside for people. The log's ids are the order; what it has answered is on disk.
+/// Three families of streams, told apart by the first byte of their names: what waits, what was noted before a message was
+/// sent, and what was set aside for people. The log's ids are the order; what it has answered is on disk.
 final class SpoolLog: SpoolStore {
     private enum Family: UInt8 {
         case waiting = 0x71
-        case renumbered = 0x6E
+        case notes = 0x6E
         case aside = 0x61
     }
 
     private enum Field {
         static let head = Array("head".utf8)
         static let tail = Array("tail".utf8)
+        static let subject = Array("subject".utf8)
+        static let headers = Array("headers".utf8)
+        static let body = Array("body".utf8)
+        static let stream = Array("stream".utf8)
+        static let domain = Array("domain".utf8)
         static let context = Array("context".utf8)
         static let base = Array("base".utf8)
         static let message = Array("message".utf8)
@@ -86,14 +91,14 @@ final class SpoolLog: SpoolStore {
         _ key: SpoolKey, most: Int, completion: @escaping @Sendable (Result<[SpooledMessage], SpoolFailure>) -> Void
     ) {
         let waiting = StreamRange(key: Self.name(.waiting, key), lower: .zero, upper: .max, count: most)
-        let renumbered = StreamRange(
-            key: Self.name(.renumbered, key), lower: .zero, upper: .max, count: 1, isReversed: true)
-        submit([.range(waiting), .range(renumbered)], key) { result in
+        let notes = StreamRange(
+            key: Self.name(.notes, key), lower: .zero, upper: .max, count: 1, isReversed: true)
+        submit([.range(waiting), .range(notes)], key) { result in
             completion(
                 result.map { replies in
                     guard case .entries(let entries)? = replies.first else { return [] }
                     var messages = entries.compactMap { Self.message($0) }
-                    if case .entries(let notes)? = replies.last, let note = notes.first?.fields {
+                    if case .entries(let noted)? = replies.last, let note = noted.first?.fields {
                         Self.apply(note, to: &messages)
                     }
                     return messages
@@ -101,24 +106,24 @@ final class SpoolLog: SpoolStore {
         }
     }
 
-    /// Only the oldest message that is to be sent on is ever renumbered, and the note goes when it goes.
+    /// There is a note of the oldest message that is to be sent on alone, and it goes when that goes.
     private static func apply(_ note: EventFields, to messages: inout [SpooledMessage]) {
         guard let id = note.value(of: Field.message).flatMap({ Self.id($0) }),
             let index = messages.firstIndex(where: { $0.id == id })
         else { return }
-        messages[index].newID = note.value(of: Field.id).flatMap { Self.id($0) }
+        messages[index].note = note.value(of: Field.id).flatMap { Self.id($0) }
     }
 
-    func renumber(
-        _ key: SpoolKey, _ id: StreamEntryID, as newID: StreamEntryID,
+    func note(
+        _ key: SpoolKey, _ id: StreamEntryID, _ note: StreamEntryID,
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     ) {
         var fields = EventFields()
         fields.append(name: Field.message, value: Array("\(id)".utf8))
-        fields.append(name: Field.id, value: Array("\(newID)".utf8))
-        let note = StreamAppend(
-            key: Self.name(.renumbered, key), fields: fields, trim: StreamTrim(.length(1)))
-        submit([.append(note)], key) { completion($0.map { _ in }) }
+        fields.append(name: Field.id, value: Array("\(note)".utf8))
+        let append = StreamAppend(
+            key: Self.name(.notes, key), fields: fields, trim: StreamTrim(.length(1)))
+        submit([.append(append)], key) { completion($0.map { _ in }) }
     }
 
     func remove(
@@ -131,7 +136,7 @@ final class SpoolLog: SpoolStore {
         let next = StreamID(id.milliseconds, id.sequence).next ?? .max
         return [
             .trim(key: name(.waiting, key), StreamTrim(.minimumID(next)), references: .keep),
-            .keys(.delete(keys: [name(.renumbered, key)])),
+            .keys(.delete(keys: [name(.notes, key)])),
         ]
     }
 
@@ -194,25 +199,47 @@ final class SpoolLog: SpoolStore {
             listener: String(decoding: parts[0], as: UTF8.self), database: database, stream: Array(parts[2]))
     }
 
+    /// The names of the fields tell what kind of message it is.
     private static func fields(_ message: SpooledMessage) -> EventFields {
-        var fields = EventFields(reservingBytes: message.byteCount + 128)
-        fields.append(name: Field.head, value: message.head)
-        fields.append(name: Field.tail, value: message.tail)
+        var fields = EventFields(reservingBytes: message.byteCount + 192)
+        switch message.content {
+        case .redis(let entry):
+            fields.append(name: Field.head, value: entry.head)
+            fields.append(name: Field.tail, value: entry.tail)
+            fields.append(name: Field.base, value: Array("\(entry.sequenceBase)".utf8))
+        case .nats(let publish):
+            fields.append(name: Field.subject, value: publish.subject)
+            fields.append(name: Field.headers, value: publish.headers)
+            fields.append(name: Field.body, value: publish.body)
+            fields.append(name: Field.stream, value: publish.stream.stream)
+            fields.append(name: Field.domain, value: publish.stream.domain)
+        }
         fields.append(name: Field.context, value: Array(message.traceParent.utf8))
-        fields.append(name: Field.base, value: Array("\(message.sequenceBase)".utf8))
         return fields
     }
 
     private static func message(_ entry: StreamEntry) -> SpooledMessage? {
-        guard let fields = entry.fields, let head = fields.value(of: Field.head),
-            let tail = fields.value(of: Field.tail),
-            let base = fields.value(of: Field.base).flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) })
-        else { return nil }
+        guard let fields = entry.fields, let content = content(fields) else { return nil }
         return SpooledMessage(
-            head: Array(head), tail: Array(tail),
+            content,
             traceParent: fields.value(of: Field.context).map { String(decoding: $0, as: UTF8.self) } ?? "",
-            sequenceBase: base,
             id: StreamEntryID(milliseconds: entry.id.milliseconds, sequence: entry.id.sequence))
+    }
+
+    private static func content(_ fields: EventFields) -> SpooledMessage.Content? {
+        if let head = fields.value(of: Field.head), let tail = fields.value(of: Field.tail),
+            let base = fields.value(of: Field.base).flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) })
+        {
+            return .redis(SpooledEntry(head: Array(head), tail: Array(tail), sequenceBase: base))
+        }
+        guard let subject = fields.value(of: Field.subject), let headers = fields.value(of: Field.headers),
+            let body = fields.value(of: Field.body), let stream = fields.value(of: Field.stream),
+            let domain = fields.value(of: Field.domain)
+        else { return nil }
+        return .nats(
+            SpooledPublish(
+                subject: Array(subject), headers: Array(headers), body: Array(body),
+                stream: JetStreamName(stream: Array(stream), domain: Array(domain))))
     }
 
     private static func id(_ text: ArraySlice<UInt8>) -> StreamEntryID? {

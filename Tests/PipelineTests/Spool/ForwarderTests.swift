@@ -7,7 +7,7 @@ import Testing
     /// A forwarder with so many stored messages, connected as soon as it wants to be.
     final class Bench {
         let spooling = SpoolWorld()
-        private var forwarder: RedisSpoolForwarder
+        private var forwarder: SpoolForwarder
         private var written: [UInt8] = []
         private(set) var wantsClose = false
 
@@ -18,7 +18,7 @@ import Testing
                 spooling.store(session)
             }
             spooling.close()
-            forwarder = RedisSpoolForwarder(
+            forwarder = SpoolForwarder.redis(
                 lane: spooling.world.lane, listener: spooling.world.profile, spool: spooling.spool, credentials: nil)
             take(forwarder.woken(at: spooling.world.now))
         }
@@ -108,7 +108,7 @@ import Testing
         bench.reply(top("1800000000000-4"))
         let first = "1800000000000-\(4 + SpoolWorld.gap)"
         #expect(bench.wrote() == add(0, as: first))
-        #expect(bench.spooling.store.messages(SpoolWorld.key)[0].newID?.description == first)
+        #expect(bench.spooling.store.messages(SpoolWorld.key)[0].note?.description == first)
         bench.reply(tooLow)
         #expect(bench.wrote() == command("XRANGE", "orders", first, first))
         bench.reply("*0\r\n")

@@ -66,11 +66,11 @@ final class TestSpoolStore: SpoolStore {
         completion(.success(Array(messages(key).prefix(most))))
     }
 
-    func renumber(
-        _ key: SpoolKey, _ id: StreamEntryID, as newID: StreamEntryID,
+    func note(
+        _ key: SpoolKey, _ id: StreamEntryID, _ note: StreamEntryID,
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     ) {
-        state.withLock { $0.messages[key]?[0].newID = newID }
+        state.withLock { $0.messages[key]?[0].note = note }
         completion(.success(()))
     }
 
@@ -144,9 +144,19 @@ final class SpoolWorld {
 
     /// Gives what the last output wants stored to the disk, and the disk's word to the session.
     func store<Session: SessionMachine>(_ session: Conversation<Session>, commits: Bool = true) {
-        let outcome = Mutex<SpoolOutcome?>(nil)
-        session.last.spool?.perform { result in outcome.withLock { $0 = result } }
+        let outcomes = Mutex<[(SpoolOutcome, UInt64)]>([])
+        for case .spool(let request) in session.last.detours {
+            request.perform { result, number in outcomes.withLock { $0.append((result, number)) } }
+        }
         if commits { store.commit() }
-        if let outcome = outcome.withLock({ $0 }) { session.spooled(outcome) }
+        for (outcome, number) in outcomes.withLock({ $0 }) { session.spooled(outcome, number) }
+    }
+}
+
+extension SpooledMessage {
+    /// The XADD that it is.
+    var entry: SpooledEntry {
+        guard case .redis(let entry) = content else { return SpooledEntry(head: [], tail: [], sequenceBase: 0) }
+        return entry
     }
 }

@@ -73,7 +73,7 @@ final class Conversation<Session: SessionMachine> {
     }
 
     /// The disk has answered.
-    func spooled(_ outcome: SpoolOutcome) { returned(.spooled(outcome)) }
+    func spooled(_ outcome: SpoolOutcome, _ number: UInt64) { returned(.spooled(number: number, outcome)) }
 
     /// Somebody who took a command tells what came of it.
     func returned(_ outcome: DetourOutcome) {
@@ -87,7 +87,11 @@ final class Conversation<Session: SessionMachine> {
 
     func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
 
-    func tick() { session.tick(at: world.now) }
+    func tick() {
+        let output = session.tick(at: world.now)
+        note(output)
+        answers += Self.bytes(output.toClient)
+    }
 
     func loseUpstream() { session.upstreamLost(at: world.now) }
 

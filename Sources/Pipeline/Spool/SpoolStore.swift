@@ -1,0 +1,36 @@
+/// Where spooled messages are kept. Every completion is called once, on any thread, when it is on disk, and in the order
+/// of the calls.
+public protocol SpoolStore: Sendable {
+    /// Keeps a message behind all others of its key.
+    func append(
+        _ message: SpooledMessage, to key: SpoolKey,
+        completion: @escaping @Sendable (Result<StreamEntryID, SpoolFailure>) -> Void)
+    /// The oldest messages of a key.
+    func load(
+        _ key: SpoolKey, most: Int, completion: @escaping @Sendable (Result<[SpooledMessage], SpoolFailure>) -> Void)
+    /// Keeps a note of the oldest message of a key that is to be sent on: `SpooledMessage.note`. It takes the place of an
+    /// earlier one and goes when the message goes.
+    func note(
+        _ key: SpoolKey, _ id: StreamEntryID, _ note: StreamEntryID,
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+    /// Lets go of all messages of a key up to this one.
+    func remove(
+        _ key: SpoolKey, through id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    )
+    /// Lets go of one message.
+    func remove(
+        _ key: SpoolKey, only id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+    /// Keeps the oldest message of a key apart, for people.
+    func setAside(
+        _ key: SpoolKey, _ message: SpooledMessage, reason: String,
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+}
+
+/// The disk was not able to.
+public struct SpoolFailure: Error, Sendable, Equatable {
+    /// For people.
+    public let reason: String
+
+    /// Why.
+    public init(reason: String) { self.reason = reason }
+}
