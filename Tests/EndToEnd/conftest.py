@@ -29,7 +29,7 @@ class World:
     def nats_leaf_pair(self):
         """A hub and its leaf, connected."""
         hub, leaf = map(self._started, nats_server.leaf_pair(self._place))
-        nats_server.wait_for_leaf(hub)
+        nats_server.wait_for_leaf(hub, leaf)
         return hub, leaf
 
     def nats_cluster(self, settings=""):

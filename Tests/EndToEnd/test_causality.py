@@ -71,7 +71,7 @@ def run_shape(world, shape, listen, settings=None):
         seeder.xadd("jobs", {"job": str(number), "correlation_id": f"order-{number:06}"})
     seeder.close()
     subprocess.run([sys.executable, WORKERS, shape, str(listen.path or f"127.0.0.1:{tacho.address.port}")],
-                   check=True, timeout=60)
+                   check=True, timeout=200)
     return server, receiver, tacho
 
 

@@ -53,10 +53,10 @@ class Demo:
         return wait_for(lambda: re.search(pattern, self.text()), timeout=timeout, what=f"{pattern!r} in the output")
 
     def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.http}{path}", timeout=60) as answer:
             return json.loads(answer.read())
 
-    def interrupt(self, timeout=30):
+    def interrupt(self, timeout=90):
         self.process.send_signal(signal.SIGINT)
         deadline = time.monotonic() + timeout
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ def test_every_accident_is_seen_and_the_end_is_told(demo, receiver):
     shown = demo("--rest", "1", "--learn", "5", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
     shown.wait_for("\nready\n")
     # It can be used like any sidecar.
-    pong = subprocess.run(["redis-cli", "-p", str(shown.redis), "PING"], capture_output=True, text=True, timeout=10)
+    pong = subprocess.run(["redis-cli", "-p", str(shown.redis), "PING"], capture_output=True, text=True, timeout=60)
     assert pong.stdout.strip() == "PONG"
 
     shown.wait_for("accident: a consumer of orders dies")
@@ -163,5 +163,5 @@ def _traces(shown):
 def test_what_cannot_work_is_said_at_once(demo):
     for arguments, words in [(["--rest=-1"], "expected 0 to 3600"), (["--accidents", "flood"], "'flood' is none of them"),
                              (["--redis", "nowhere"], "expected HOST:PORT"), (["--nats", "a:1", "--redis", "b:1"], "exclude")]:
-        done = subprocess.run([program.binary(), "demo", *arguments], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([program.binary(), "demo", *arguments], capture_output=True, text=True, timeout=60)
         assert done.returncode == 2 and words in done.stderr, (arguments, done)

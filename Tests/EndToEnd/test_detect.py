@@ -19,7 +19,7 @@ START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)
 def detect(*arguments, text=None):
     done = subprocess.run(
         [binary(), "detect", *arguments], input=None if text is None else text.encode(), capture_output=True,
-        timeout=60)
+        timeout=200)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 
@@ -83,7 +83,7 @@ def test_answers_while_the_input_is_still_open():
         child.stdin.write(b"2026-01-01T00:01:00Z,2")
         child.stdin.close()
         assert child.stdout.read() == b"2026-01-01T00:01:00Z,2,0.0\n"
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
     finally:
         child.kill()
         child.wait()

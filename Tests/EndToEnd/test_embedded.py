@@ -80,7 +80,7 @@ def test_asyncio_producers_and_consumers(bus, receiver):
     bus.client().xgroup_create(STREAM, GROUP, id="0", mkstream=True)
 
     async def run():
-        app = redis.asyncio.Redis(host="127.0.0.1", port=bus.address.port, decode_responses=True)
+        app = redis.asyncio.Redis(host="127.0.0.1", port=bus.address.port, decode_responses=True, socket_timeout=60)
         ids = await asyncio.gather(*[app.xadd(STREAM, {"n": str(number)}) for number in range(count)])
 
         async def consume(name):
@@ -96,8 +96,8 @@ def test_asyncio_producers_and_consumers(bus, receiver):
 
     ids, done = asyncio.run(run())
     assert done == count and len(set(ids)) == count
-    view = receiver.wait_for(lambda seen: len(seen.named("xack orders")) == count
-                             and len(seen.named("process orders")) == count)
+    view = receiver.wait_for(lambda seen: [len(seen.named(f"{name} orders")) for name in ("xadd", "process", "xack")]
+                             == [count] * 3)
     for message_id in ids:
         [published] = view.with_message("xadd orders", message_id)
         [processed] = view.with_message("process orders", message_id)
@@ -106,7 +106,7 @@ def test_asyncio_producers_and_consumers(bus, receiver):
 
 def test_walrus_has_its_streams_and_groups(bus):
     walrus = pytest.importorskip("walrus")
-    database = walrus.Database(host="127.0.0.1", port=bus.address.port)
+    database = walrus.Database(host="127.0.0.1", port=bus.address.port, socket_timeout=60)
     group = database.consumer_group("app", ["orders", "returns"])
     group.create()
     group.set_id("$")
@@ -126,7 +126,7 @@ def test_redis_cli_speaks_to_it(bus):
 
     def cli(*words, script=None):
         return subprocess.run(["redis-cli", "-p", str(bus.address.port), *words], input=script,
-                              capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+                              capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
     message_id = cli("XADD", STREAM, "*", "item", "book")
     assert message_id in cli("-3", "XRANGE", STREAM, "-", "+")
@@ -139,9 +139,9 @@ def test_publish_and_subscribe_across_connections(bus):
     listening.subscribe("news")
     listening.psubscribe("n*")
     for _ in range(2):
-        listening.get_message(timeout=10)
+        listening.get_message(timeout=60)
     assert app.publish("news", "hello") == 2
-    got = [listening.get_message(timeout=10) for _ in range(2)]
+    got = [listening.get_message(timeout=60) for _ in range(2)]
     assert sorted(message["type"] for message in got) == ["message", "pmessage"]
     listening.close()
 
@@ -222,7 +222,7 @@ def test_a_second_process_on_the_same_data_is_refused(world, embedded):
     second = subprocess.run(
         [embedded.arguments()[0], "run", "--http", "none", "--otlp", "none", "--redis",
          f"{free_port()}=embedded", "--data", str(data)],
-        capture_output=True, text=True, timeout=20, env=plain_environment())
+        capture_output=True, text=True, timeout=60, env=plain_environment())
     assert second.returncode == 1
     assert "open in another process" in second.stderr and str(embedded.process.pid) in second.stderr
     assert "ready" not in second.stdout
@@ -232,14 +232,14 @@ def test_a_second_process_on_the_same_data_is_refused(world, embedded):
 def test_a_data_directory_that_cannot_be_made_is_told(world, embedded):
     second = subprocess.run(
         [embedded.arguments()[0], "run", "--http", "none", "--otlp", "none", "--redis", f"{free_port()}=embedded",
-         "--data", "/proc/nowhere"], capture_output=True, text=True, timeout=20, env=plain_environment())
+         "--data", "/proc/nowhere"], capture_output=True, text=True, timeout=60, env=plain_environment())
     assert second.returncode == 1
     assert "/proc/nowhere cannot be used" in second.stderr
 
 
 def test_without_a_listener_the_embedded_log_is_served(world, tmp_path):
     checked = subprocess.run([Tacho(tmp_path / "x", "embedded").arguments()[0], "check", "-o", "json"],
-                             capture_output=True, text=True, timeout=20, cwd=tmp_path,
+                             capture_output=True, text=True, timeout=60, cwd=tmp_path,
                              env=plain_environment())
     assert checked.returncode == 0
     assert '"listen" : "127.0.0.1:16379"' in checked.stdout and '"upstream" : "embedded"' in checked.stdout

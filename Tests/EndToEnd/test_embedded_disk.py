@@ -23,7 +23,7 @@ def started(world, disk):
 
 
 def command(disk, *words, code=0):
-    done = subprocess.run(disk.inside([binary(), *words]), capture_output=True, text=True, timeout=60, env=environment())
+    done = subprocess.run(disk.inside([binary(), *words]), capture_output=True, text=True, timeout=120, env=environment())
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
 

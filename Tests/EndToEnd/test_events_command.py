@@ -18,7 +18,7 @@ def bus(request, world):
 
 
 def tacho(bus, *words, code=0):
-    done = subprocess.run([binary(), *words, "--bus", str(bus.address)], capture_output=True, text=True, timeout=20)
+    done = subprocess.run([binary(), *words, "--bus", str(bus.address)], capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done
     return done.stdout.splitlines() if code == 0 else done.stderr
 
@@ -68,7 +68,7 @@ def test_follow_prints_what_comes(bus):
         stopped.set()
         publisher.join()
         following.terminate()
-        following.wait(10)
+        following.wait(60)
         following.stdout.close()
 
 
@@ -89,5 +89,5 @@ def test_mistakes_are_told(bus):
     assert "equal or smaller" in tacho(bus, "events", "append", "orders", "a=b", "--id", "1-1", code=1)
     assert "NAME=VALUE" in tacho(bus, "events", "append", "orders", "nothing", code=2)
     nobody = subprocess.run([binary(), "events", "ls", "--bus", str(free_port())], capture_output=True, text=True,
-                            timeout=20)
+                            timeout=60)
     assert nobody.returncode == 1 and "no bus answers" in nobody.stderr

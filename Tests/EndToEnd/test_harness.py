@@ -52,7 +52,7 @@ def test_relay_crumbles_and_holds(world):
         with pytest.raises(TimeoutError):
             raw.reply()
         relay.release()
-        raw.socket.settimeout(5)
+        raw.socket.settimeout(60)
         assert raw.reply() == b"+PONG\r\n"
 
 
@@ -108,7 +108,7 @@ def test_receiver_obeys_its_script(world):
 
     def post():
         body = _request(dict(ADDED)).SerializeToString()
-        with urllib.request.urlopen(urllib.request.Request(receiver.url + "/v1/traces", body), timeout=5) as answer:
+        with urllib.request.urlopen(urllib.request.Request(receiver.url + "/v1/traces", body), timeout=60) as answer:
             return answer.status
 
     receiver.script.extend([Answer(status=503, retry_after="7"), Answer(close=True)])
@@ -118,8 +118,10 @@ def test_receiver_obeys_its_script(world):
     with pytest.raises(OSError):
         post()
     assert receiver.view().spans == []
-    threading.Thread(target=post).start()
+    posting = threading.Thread(target=post)
+    posting.start()
     assert receiver.wait_for(1).one("xadd orders").kind == "PRODUCER"
+    posting.join(60)
     receiver.down()
     with pytest.raises(OSError):
         post()

@@ -103,7 +103,7 @@ def test_asyncio_producers_and_consumers(receiver, tacho, direct):
     count = 40
 
     async def run():
-        app = redis.asyncio.Redis(host="127.0.0.1", port=tacho.address.port, decode_responses=True)
+        app = redis.asyncio.Redis(host="127.0.0.1", port=tacho.address.port, decode_responses=True, socket_timeout=60)
         ids = await asyncio.gather(*[app.xadd(STREAM, {"n": str(number)}) for number in range(count)])
 
         async def consume(name):
@@ -119,8 +119,8 @@ def test_asyncio_producers_and_consumers(receiver, tacho, direct):
 
     ids, done = asyncio.run(run())
     assert done == count
-    view = receiver.wait_for(lambda seen: len(seen.named("xack orders")) == count
-                             and len(seen.named("process orders")) == count)
+    view = receiver.wait_for(lambda seen: [len(seen.named(f"{name} orders")) for name in ("xadd", "process", "xack")]
+                             == [count] * 3)
     for message_id in ids:
         [published] = view.with_message("xadd orders", message_id)
         [processed] = view.with_message("process orders", message_id)
@@ -145,7 +145,7 @@ def test_redis_cli_by_the_three_commands(redis_server, receiver, tacho, direct):
 
     def cli(*words):
         done = subprocess.run(["redis-cli", "-p", str(tacho.address.port), *words],
-                              capture_output=True, text=True, timeout=20, check=True)
+                              capture_output=True, text=True, timeout=60, check=True)
         return done.stdout.strip()
 
     direct.xgroup_create(STREAM, GROUP, id="0", mkstream=True)

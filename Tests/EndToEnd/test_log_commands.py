@@ -10,7 +10,7 @@ from harness.net import wait_for
 def ask(tacho, method, path, body):
     request = urllib.request.Request(f"http://{tacho.http}{path}", json.dumps(body).encode(), method=method,
                                      headers={"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         text = response.read()
         return json.loads(text) if text else None
 
@@ -94,7 +94,7 @@ def test_settings_of_a_stream_are_set_and_act(world):
         assert raw.ask("XADD", "orders", "*", "order", "7") == first
         for number in range(20):
             raw.ask("XADD", "orders", "*", "n", number, "data", "x" * 3000)
-        wait_for(lambda: raw.ask("XLEN", "orders") == 5, 15)
+        wait_for(lambda: raw.ask("XLEN", "orders") == 5)
         assert len(raw.ask("XREVRANGE", "orders", "+", "-", "COUNT", "1")[0][1][3]) == 3000
     [listed] = objects(tacho, "streams", "ls")
     assert (listed["stream"], listed["length"], listed["duplicates"]) == ("orders", 5, 1)

@@ -57,7 +57,7 @@ def test_restored_to_a_moment(world):
     with tacho.raw() as raw:
         seconds, micros = map(int, raw.ask("TIME"))
         moment = seconds * 1000 + micros // 1000
-        wait_for(lambda: int(raw.ask("TIME")[0]) * 1000 + int(raw.ask("TIME")[1]) // 1000 > moment, 5)
+        wait_for(lambda: int(raw.ask("TIME")[0]) * 1000 + int(raw.ask("TIME")[1]) // 1000 > moment)
         for number in range(20):
             raw.ask("XADD", "orders", "*", "late", number)
         raw.ask("XADD", "young", "*", "n", 1)
@@ -161,7 +161,7 @@ def test_a_second_copy_is_kept_close_behind(world):
     with tacho.raw() as raw:
         for number in range(300):
             raw.ask("XADD", "orders", "*", "n", number, "data", "y" * 2000)
-    wait_for(lambda: verify(copy)["orders"]["events"] == 350, 10)
+    wait_for(lambda: verify(copy)["orders"]["events"] == 350)
     # A crash of the copying process, and of the log, while both work.
     copying.kill()
     with tacho.raw() as raw:

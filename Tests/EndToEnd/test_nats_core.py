@@ -75,7 +75,7 @@ def test_queue_groups_and_fan_out(nats_tacho, receiver):
         assert sum(subscription.pending_msgs for subscription in team) == 20
 
     run(scenario())
-    view = receiver.wait_for(lambda seen: len(seen.named("process jobs")) == 80)
+    view = receiver.wait_for(lambda seen: (len(seen.named("process jobs")), len(seen.named("publish jobs"))) == (80, 20))
     for send in view.named("publish jobs"):
         children = view.children(send)
         assert len(children) == 4
@@ -124,7 +124,7 @@ def test_requests_and_replies(nats_tacho, receiver):
             assert (await app.request("sums.add", b"q", timeout=10, old_style=old_style)).data == b"answer to q"
 
     run(scenario())
-    view = receiver.wait_for(lambda seen: len(seen.named("process sums.*")) == 2)
+    view = receiver.wait_for_names(*["request sums.add", "process sums.*"] * 2)
     for request in view.named("request sums.add"):
         assert request.kind == "CLIENT" and request.status == "UNSET"
         [process] = view.children(request)

@@ -6,7 +6,7 @@ import signal
 import pytest
 from nats.errors import Error, NoServersError
 
-from harness import Address, NatsApp, RawClient, RawNats, collect, free_port, run, until, wait_for
+from harness import Address, NatsApp, RawClient, RawNats, collect, free_port, nats_server, run, until, wait_for
 
 RECONNECTING = {"allow_reconnect": True}
 
@@ -97,11 +97,12 @@ def test_a_server_killed_and_restarted_in_mid_stream(nats, nats_tacho, receiver)
     async def scenario():
         traffic = await Numbered().start(nats_tacho)
         await traffic.more()
-        for round_number in range(1, 3):
+        for _ in range(2):
+            gone, back = traffic.gone, traffic.back
             nats.kill()
-            await until(lambda: traffic.gone == round_number, what="the loss to be noticed")
+            await until(lambda: traffic.gone > gone, what="the loss to be noticed")
             await asyncio.to_thread(nats.restart)
-            await until(lambda: traffic.back == round_number, what="the client to come back")
+            await until(lambda: traffic.back > back, what="the client to come back")
             await traffic.more()
         for client in (traffic.subscriber, traffic.publisher):
             assert client.connected_url.port == nats_tacho.address.port
@@ -164,7 +165,7 @@ def test_across_a_leaf_node(world, receiver):
         consumer = await (await NatsApp.connect(there)).subscribe("readings.*")
         await consumer._conn.flush()
         producer = await NatsApp.connect(here)
-        await asyncio.sleep(0.3)  # the leaf hears of the interest
+        await until(lambda: nats_server.hears_of(leaf, "readings.*"), what="the leaf to hear of the interest")
         for number in range(10):
             await producer.publish(f"readings.{number}", b"x")
         assert len(await collect(consumer, 10)) == 10
@@ -210,9 +211,9 @@ def test_a_subscriber_that_does_not_read(world, receiver):
         tacho.reset_peak()
         for _ in range(400):
             direct.publish("flood", b"x" * 250_000)
-        wait_for(lambda: server.connections() == 1, timeout=30, what="the server to give up")
+        wait_for(lambda: server.connections() == 1, what="the server to give up")
     assert tacho.peak_rss_kib() - before < 50_000
-    tacho.wait_for_metric("tacho_connections", 0, timeout=40)
+    tacho.wait_for_metric("tacho_connections", 0)
 
 
 def test_sigterm_with_idle_and_waiting_clients(nats_tacho):
@@ -222,7 +223,7 @@ def test_sigterm_with_idle_and_waiting_clients(nats_tacho):
         opened[1].send(b"PUB orders 10\r\nhal")
         opened[2].send(b"SUB _INBOX.x 1\r\nPUB q _INBOX.x 0\r\n\r\n")
         nats_tacho.sigterm()
-        assert nats_tacho.wait(40) == 0
+        assert nats_tacho.wait() == 0
     finally:
         for raw in opened:
             raw.close()
@@ -237,6 +238,6 @@ def test_a_publisher_loses_nothing_to_sigterm(nats, nats_tacho, receiver):
             raw.publish("orders", b"%d" % number)
         raw.ping()
         nats_tacho.process.send_signal(signal.SIGTERM)
-        assert nats_tacho.wait(40) == 0
+        assert nats_tacho.wait() == 0
         assert [direct.next().payload for _ in range(500)] == [b"%d" % number for number in range(500)]
     assert len(receiver.view().named("publish orders")) == 500

@@ -236,7 +236,7 @@ def test_without_a_word_of_the_server_the_last_delivery_tells(nats_tacho, receiv
     async def scenario():
         _, js = await with_stream(nats_tacho)
         subscription = await js.pull_subscribe(
-            "orders.>", durable="workers", stream=STREAM, config=consumer(ack_wait=0.5, max_deliver=1))
+            "orders.>", durable="workers", stream=STREAM, config=consumer(ack_wait=2.0, max_deliver=1))
         await js.publish(SUBJECT, b"poison")
         await js.publish(SUBJECT, b"food")
         _, food = await subscription.fetch(2, timeout=10)
@@ -313,7 +313,7 @@ def test_a_key_value_bucket(nats_tacho, receiver):
         await bucket.delete("size")
         seen = []
         while len(seen) < 4:
-            entry = await watcher.updates(timeout=5)
+            entry = await watcher.updates(timeout=60)
             if entry is not None:
                 seen.append((entry.key, entry.operation))
         assert seen[-1] == ("size", "DEL")

@@ -92,8 +92,8 @@ def exchange(tacho, server, requests, deliveries, mix):
         speaker.start()
         told = raw.read_exact(len(deliveries))
         server.wait_for_bytes(len(requests))
-        sender.join(20)
-        speaker.join(20)
+        sender.join(60)
+        speaker.join(60)
         return bytes(server.heard), told
 
 
@@ -134,8 +134,8 @@ def test_with_injection_only_lines_of_ours_are_added(world, server, receiver, se
     deliveries = b"".join(mix.of_server() for _ in range(300))
     heard, told = exchange(tacho, server, requests, deliveries, mix)
     assert told == deliveries, first_difference(told, deliveries)
-    assert len(heard) > len(requests)
-    assert tacho.metrics().sum("tacho_injected_messages_total") > 10
+    wait_for(lambda: len(server.heard) > len(requests), what="more than was sent")
+    tacho.wait_for_metric("tacho_injected_messages_total", lambda got: got > 10)
     assert tacho.metrics().sum("tacho_sessions_opaque_total") == 0
 
 

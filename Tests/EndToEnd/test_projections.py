@@ -20,7 +20,7 @@ def log(world):
 
 def ask(log, *words, code=0, text=None):
     done = subprocess.run([binary(), "projections", *words, "--http", str(log.http)], input=text,
-                          capture_output=True, text=True, timeout=20)
+                          capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done
     return done.stdout.splitlines() if code == 0 else done.stderr
 

@@ -28,7 +28,7 @@ def test_below_the_budget_everything_is_kept(world, redis_server, receiver):
         app.xadd(STREAM, {"n": number})
     receiver.wait_for(lambda view: len(view.named("xadd orders")) == 200)
     assert all("tracestate" not in fields for fields in fields_of(redis_server))
-    assert tacho.metrics().sum("tacho_spans_kept_total", reason="probability") == 200
+    tacho.wait_for_metric("tacho_spans_kept_total", 200, reason="probability")
     assert {span["sampling.reason"] for span in receiver.view().spans} == {"probability"}
 
 
@@ -61,7 +61,7 @@ def test_far_above_the_budget_few_are_kept_and_rare_streams_still_seen(world, re
     assert any(state.startswith("ot=th:") for state in states), states
     estimate = sum(adjusted(span) for span in kept)
     sigma = sum(adjusted(span) * (adjusted(span) - 1) for span in kept) ** 0.5
-    assert abs(estimate - total) <= 4 * sigma, (estimate, total, sigma)
+    assert abs(estimate - total) <= 5 * sigma, (estimate, total, sigma)
     sent = [fields for fields in fields_of(redis_server) if fields["traceparent"].endswith("3")]
     assert {fields.get("tracestate", "") for fields in sent} == states
 
@@ -96,9 +96,10 @@ def test_a_redelivery_keeps_the_whole_trace(world, redis_server, receiver, direc
     other.xreadgroup("g", "alice", {STREAM: ">"})
     other.xclaim(STREAM, "g", "bob", 0, [message_id])
     app.xack(STREAM, "g", message_id)
-    view = receiver.wait_for(
-        lambda view: len(view.named("process orders")) == 2 and view.named("xack orders"))
+    # Of three connections: each has a place of its own where spans wait.
+    view = receiver.wait_for_names("xadd orders", "xreadgroup orders", "xclaim orders", *["process orders"] * 2, "xack orders")
     assert {span["sampling.reason"] for span in view.spans} == {"redelivery"}
+    assert len(view.traces) == 1, view
     [trace] = view.traces
     assert view.roots(trace) == [view.one("xadd orders")]
     assert fields_of(redis_server)[0]["traceparent"].startswith(f"00-{trace}-")

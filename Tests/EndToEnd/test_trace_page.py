@@ -18,7 +18,7 @@ GROUP, STREAM, NEXT = "billing", "orders", "payments"
 
 def ask(tacho, *arguments):
     return subprocess.run(
-        [binary(), *arguments, "--http", str(tacho.http)], capture_output=True, text=True, timeout=20,
+        [binary(), *arguments, "--http", str(tacho.http)], capture_output=True, text=True, timeout=60,
         env={key: text for key, text in os.environ.items() if not key.startswith("TACHO_")})
 
 
@@ -47,7 +47,7 @@ def trace_id(tacho):
 
 
 def page(tacho, path):
-    with urllib.request.urlopen(f"http://{tacho.http}{path}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://{tacho.http}{path}", timeout=60) as answer:
         return answer.headers, answer.read().decode()
 
 
@@ -81,9 +81,9 @@ def test_the_page_in_a_browser(tacho, trace_id, tmp_path):
         f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1300,900"]
     address = f"http://{tacho.http}/traces/{trace_id}"
     shot = tmp_path / "trace.png"
-    subprocess.run([*command, f"--screenshot={shot}", address], check=True, capture_output=True, timeout=90)
+    subprocess.run([*command, f"--screenshot={shot}", address], check=True, capture_output=True, timeout=120)
     assert shot.read_bytes().startswith(b"\x89PNG") and shot.stat().st_size > 20_000
-    seen = subprocess.run([*command, "--dump-dom", address], check=True, capture_output=True, text=True, timeout=90)
+    seen = subprocess.run([*command, "--dump-dom", address], check=True, capture_output=True, text=True, timeout=120)
     assert f"process {STREAM}" in seen.stdout and "parent inferred" in seen.stdout
 
 

@@ -133,7 +133,7 @@ def without_connection_id(reply):
 
 def answers(address, commands, cuts):
     """All replies to the commands, sent in writes that are cut at random places."""
-    with RawClient(address, timeout=60) as raw:
+    with RawClient(address, timeout=200) as raw:
         stream = b"".join(commands)
 
         def send():
@@ -146,7 +146,7 @@ def answers(address, commands, cuts):
         sender = threading.Thread(target=send, daemon=True)
         sender.start()
         replies = raw.replies(len(commands))
-        sender.join(20)
+        sender.join(60)
         raw.send(command("ECHO", "the-end"))
         assert raw.reply() == b"$7\r\nthe-end\r\n", "replies and commands are out of step"
     return [without_connection_id(reply) for reply in replies]

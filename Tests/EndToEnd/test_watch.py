@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -13,19 +14,25 @@ from harness.tacho import binary
 GROUP, STREAM = "workers", "orders"
 
 
-class Watcher:
-    """`tacho tap` as a child process; its lines as they come."""
+PROBE = "newest"
 
-    def __init__(self, tacho, *arguments):
-        before = self._watchers(tacho)
+
+class Watcher:
+    """`tacho tap` as a child process; its lines as they come.
+
+    That it watches is known when it shows a message: of `probe`, which sends one that its filter lets through.
+    """
+
+    def __init__(self, tacho, *arguments, probe=lambda client: client.publish(PROBE, "")):
         self.process = subprocess.Popen(
             [binary(), "tap", "--http", str(tacho.http), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             env={key: text for key, text in os.environ.items() if not key.startswith("TACHO_")})
         self.lines = []
+        self._watches = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        # The descriptor of its connection is how we know that it watches.
-        wait_for(lambda: self._watchers(tacho) > before, what="the tap")
+        with tacho.client(client_name="probe") as client:
+            wait_for(lambda: (probe(client), self._watches.wait(0.3))[1], what="the tap")
 
     @staticmethod
     def _watchers(tacho):
@@ -36,7 +43,10 @@ class Watcher:
 
     def _read(self):
         for line in self.process.stdout:
-            self.lines.append(line.decode().rstrip("\n"))
+            if PROBE in line.decode():
+                self._watches.set()
+            else:
+                self.lines.append(line.decode().rstrip("\n"))
 
     def wait_for_lines(self, count):
         wait_for(lambda: len(self.lines) >= count, what=f"{count} lines of {self.lines}")
@@ -46,8 +56,8 @@ class Watcher:
         return [json.loads(line) for line in self.wait_for_lines(count)]
 
     def end(self):
-        code = self.process.wait(timeout=20)
-        self._reader.join(timeout=5)
+        code = self.process.wait(timeout=60)
+        self._reader.join(timeout=60)
         return code, self.process.stderr.read().decode()
 
     def close(self):
@@ -71,8 +81,14 @@ def kept(world, redis_server):
 
 def ask(tacho, *arguments):
     return subprocess.run(
-        [binary(), *arguments, "--http", str(tacho.http)], capture_output=True, text=True, timeout=20,
+        [binary(), *arguments, "--http", str(tacho.http)], capture_output=True, text=True, timeout=60,
         env={key: text for key, text in os.environ.items() if not key.startswith("TACHO_")})
+
+
+def fail(client):
+    """Publishes what is refused."""
+    with pytest.raises(Exception, match="WRONGTYPE"):
+        client.xadd(PROBE, {"a": "b"})
 
 
 def live_a_life(client):
@@ -115,8 +131,10 @@ def test_the_tap_in_the_terminal_is_one_aligned_line_per_step(world, quiet, dire
 
 def test_filters_and_rate(world, kept):
     client = kept.client()
-    errors = world.keep(Watcher(kept, "-o", "json", "--outcome", "error"))
-    news = world.keep(Watcher(kept, "-o", "json", "--destination", "new?", "--rate", "5"))
+    client.set(PROBE, "not a stream")
+    errors = world.keep(Watcher(kept, "-o", "json", "--outcome", "error", probe=fail))
+    news = world.keep(Watcher(kept, "-o", "json", "--destination", "new*", "--rate", "5"))
+    time.sleep(1)  # the second in which it has shown a probe
     client.set("text", "not a stream")
     with pytest.raises(Exception, match="WRONGTYPE"):
         client.xadd("text", {"a": "b"})
@@ -185,7 +203,7 @@ def test_what_is_asked_wrongly_is_said(kept, tmp_path):
     assert ask(kept, "tap", "--outcome", "fine").returncode == 2
     unknown = ask(kept, "trace", "0123456789abcdef0123456789abcdef")
     assert unknown.returncode == 1 and "nothing is kept of this trace" in unknown.stderr
-    nobody = subprocess.run([binary(), "tap", "--http", "127.0.0.1:1"], capture_output=True, text=True, timeout=20)
+    nobody = subprocess.run([binary(), "tap", "--http", "127.0.0.1:1"], capture_output=True, text=True, timeout=60)
     assert nobody.returncode == 1 and "no sidecar answers at 127.0.0.1:1" in nobody.stderr
     status, body = kept.get("/api/v1/traces?limit=x")
     assert status == 400 and json.loads(body)["detail"] == "limit: expected a whole number from 1 to 1000"

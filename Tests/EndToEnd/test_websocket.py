@@ -25,7 +25,7 @@ def closing(ws):
     """The code and reason with which the server ends the connection."""
     with pytest.raises(ConnectionClosed) as caught:
         while True:
-            ws.connection.recv(timeout=15)
+            ws.connection.recv(timeout=60)
     return caught.value.rcvd.code, caught.value.rcvd.reason
 
 
@@ -134,7 +134,7 @@ def test_what_a_lost_socket_held_is_delivered_again(log, open_socket):
     assert {each["tachoid"] for each in again} == {each["tachoid"] for each in taken[1:]}
     assert {each["tachoattempt"] for each in again} == {2}
     assert second.ask("ack", ids=[each["tachoid"] for each in again])[1]["count"] == 3
-    assert closed_count(log, "lost") == 1
+    wait_for(lambda: closed_count(log, "lost") == 1, what="the lost socket to be counted")
 
 
 def test_a_lease_that_ends_brings_the_event_again(open_socket):

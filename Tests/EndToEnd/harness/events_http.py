@@ -5,7 +5,7 @@ import json
 import threading
 from urllib.parse import quote
 
-from .net import LOOPBACK
+from .net import LOOPBACK, PATIENCE
 
 
 class Answer:
@@ -23,7 +23,7 @@ class Answer:
 class EventsHTTP:
     """Requests to one address, `Tacho.http`. A body that is not bytes is sent as JSON."""
 
-    def __init__(self, address, timeout=20.0):
+    def __init__(self, address, timeout=PATIENCE):
         self.address = address
         self._connection = http.client.HTTPConnection(LOOPBACK, address.port, timeout=timeout)
 
@@ -55,7 +55,7 @@ class EventStream:
     """Follows a stream by server-sent events on a connection of its own, until closed."""
 
     def __init__(self, address, path, last=None):
-        self._connection = http.client.HTTPConnection(LOOPBACK, address.port, timeout=20)
+        self._connection = http.client.HTTPConnection(LOOPBACK, address.port, timeout=PATIENCE)
         headers = {"accept": "text/event-stream"} | ({"last-event-id": str(last)} if last is not None else {})
         self._connection.request("GET", path, headers=headers)
         self.response = self._connection.getresponse()

@@ -52,7 +52,7 @@ class FakeNats:
             start += step
 
     def wait_for_bytes(self, count):
-        wait_for(lambda: len(self.heard) >= count, timeout=30, what=f"{count} bytes (there are {len(self.heard)})")
+        wait_for(lambda: len(self.heard) >= count, what=f"{count} bytes (there are {len(self.heard)})")
 
     def close(self):
         self._listener.close()

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 
+from .net import PATIENCE
 from .tacho import binary
 
 
@@ -12,7 +13,7 @@ def environment():
     return {key: text for key, text in os.environ.items() if not key.startswith(("OTEL_", "TACHO_"))}
 
 
-def run(*words, code=0, timeout=60, **options):
+def run(*words, code=0, timeout=2 * PATIENCE, **options):
     """Runs `tacho` with these words, expects an exit code and returns (output, complaints)."""
     done = subprocess.run([binary(), *map(str, words)], capture_output=True, text=True, timeout=timeout,
                           env=environment(), **options)
@@ -50,12 +51,12 @@ class CopyingProcess:
     def stop(self):
         """Ends it in order; returns the exit code."""
         self.process.terminate()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
 
     def kill(self):
         self.process.kill()
-        self.process.communicate(timeout=60)
+        self.process.communicate(timeout=PATIENCE)
 
 
 class Closing:

@@ -5,6 +5,8 @@ import urllib.request
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from .net import PATIENCE
+
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -22,7 +24,7 @@ class Metrics:
     @classmethod
     def scrape(cls, url, accept=""):
         request = urllib.request.Request(url, headers={"Accept": accept} if accept else {})
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return cls(response.read().decode(), response.headers["Content-Type"])
 
     def named(self, name, **labels):

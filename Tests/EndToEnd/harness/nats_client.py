@@ -1,15 +1,17 @@
 """NATS clients: nats-py as applications use it, and one that knows nothing but bytes."""
 
 import asyncio
+import functools
 import json
 from dataclasses import dataclass
 
 import nats
 
+from .net import PATIENCE
 from .raw import RawClient
 
 
-def run(scenario, timeout=90):
+def run(scenario, timeout=4 * PATIENCE):
     """Runs one coroutine to its end, and closes what `connect` has opened meanwhile, whatever happens."""
     async def closing():
         NatsApp.opened = []
@@ -23,7 +25,7 @@ def run(scenario, timeout=90):
 
 
 class NatsApp:
-    """nats-py with short patience: tests find out at once."""
+    """nats-py, with short patience for servers that are not there: tests find out at once."""
 
     opened = []
 
@@ -34,6 +36,9 @@ class NatsApp:
         settings = {"connect_timeout": 10, "allow_reconnect": False, "max_reconnect_attempts": 200,
                     "reconnect_time_wait": 0.05, "error_cb": cls._ignore, **options}
         app = await nats.connect(f"{scheme}://{address}", **settings)
+        # Short patience is for connecting; what was asked of a server that is there may take its time.
+        app.jetstream = functools.partial(app.jetstream, timeout=PATIENCE)
+        app.flush = functools.partial(app.flush, timeout=PATIENCE)
         cls.opened.append(app)
         return app
 
@@ -42,12 +47,12 @@ class NatsApp:
         """Errors of the connection are what many tests are about; nats-py would print them."""
 
 
-async def collect(subscription, count, timeout=20):
+async def collect(subscription, count, timeout=PATIENCE):
     """The next `count` messages."""
     return [await subscription.next_msg(timeout=timeout) for _ in range(count)]
 
 
-async def until(condition, timeout=20.0, what="the condition"):
+async def until(condition, timeout=PATIENCE, what="the condition"):
     """`wait_for` for coroutines: the loop goes on meanwhile."""
     deadline = asyncio.get_running_loop().time() + timeout
     while True:
@@ -74,7 +79,7 @@ class Delivery:
 class RawNats(RawClient):
     """A connection whose bytes are all its owner's. `info` is the greeting."""
 
-    def __init__(self, target, timeout=20.0):
+    def __init__(self, target, timeout=PATIENCE):
         super().__init__(getattr(target, "address", target), timeout)
         self.info = self.next_info()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .net import LOOPBACK, Address, free_port, wait_for
+from .net import LOOPBACK, PATIENCE, Address, free_port, wait_for
 from .process import end
 
 BINARY = shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin:/usr/local/sbin")
@@ -61,14 +61,14 @@ class NatsServer:
 
     def greeting(self):
         """INFO as a new connection gets it. Without one (a server that begins with TLS) the monitor must do."""
-        with self.address.connect(timeout=5) as connection:
+        with self.address.connect(timeout=10) as connection:
             line = connection.makefile("rb").readline()
         assert line.startswith(b"INFO "), line
         return json.loads(line[5:])
 
     def ask_monitor(self, path):
         """What the monitoring port says, such as `/connz`."""
-        with urllib.request.urlopen(f"http://{self.monitor}{path}", timeout=5) as response:
+        with urllib.request.urlopen(f"http://{self.monitor}{path}", timeout=PATIENCE) as response:
             return json.loads(response.read())
 
     def connections(self):
@@ -108,8 +108,15 @@ def leaf_pair(place):
     return hub, leaf
 
 
-def wait_for_leaf(hub):
+def wait_for_leaf(hub, leaf):
     wait_for(lambda: hub.ask_monitor("/leafz")["leafnodes"] == 1, what="the leaf to reach its hub")
+    # From then on requests for the hub's JetStream find it.
+    wait_for(lambda: hears_of(leaf, "$JS.hub.API.CONSUMER.>"), what="the leaf to hear of its hub's domain")
+
+
+def hears_of(leaf, subject):
+    """Whether the leaf knows that its hub has a subscription."""
+    return any(subject in each.get("subscriptions_list", []) for each in leaf.ask_monitor("/leafz?subs=1")["leafs"])
 
 
 def cluster_of_three(place, settings=""):

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 
+# How long a thing may take that takes no time where nothing else runs. A limit that is never reached costs nothing, and
+# a machine that is busy with something else may need much of it.
+PATIENCE = 60.0
+
 
 @dataclass(frozen=True)
 class Address:
@@ -19,7 +23,7 @@ class Address:
     def __str__(self):
         return f"unix:{self.path}" if self.path else f"{LOOPBACK}:{self.port}"
 
-    def connect(self, timeout=20.0):
+    def connect(self, timeout=PATIENCE):
         if self.path:
             connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             connection.settimeout(timeout)
@@ -31,7 +35,7 @@ class Address:
 
     def listens(self):
         try:
-            self.connect(timeout=1).close()
+            self.connect(timeout=10).close()
             return True
         except OSError:
             return False
@@ -59,7 +63,7 @@ def free_port():
         return port
 
 
-def wait_for(condition, timeout=15.0, what="the condition", every=0.02):
+def wait_for(condition, timeout=PATIENCE, what="the condition", every=0.02):
     """Asks again and again until `condition()` is true, and returns what it returned. The only wait there is."""
     deadline = time.monotonic() + timeout
     while True:

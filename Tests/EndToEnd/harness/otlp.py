@@ -13,16 +13,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from .net import LOOPBACK, free_port
+from .net import LOOPBACK, PATIENCE, free_port
 from .spans import TraceView, spans_of
 
 
 @dataclass
 class Answer:
-    """How to treat one request. Spans count as received only when they are answered with 200."""
+    """How to treat one request: after `delay` seconds, and not before the event `after`. Spans count as received only
+    when they are answered with 200."""
 
     status: int = 200
     delay: float = 0.0
+    after: threading.Event | None = None
     retry_after: str = ""
     close: bool = False
     rejected_spans: int = 0
@@ -93,7 +95,7 @@ class OTLPReceiver:
         with self._changed:
             return b"\n".join(request.body for request in self.requests)
 
-    def wait_for(self, wanted, timeout=15.0):
+    def wait_for(self, wanted, timeout=PATIENCE):
         """Waits for a number of spans, or until a predicate on the `TraceView` holds; returns the view."""
         holds = wanted if callable(wanted) else lambda view: len(view.spans) >= wanted
         deadline = time.monotonic() + timeout
@@ -107,7 +109,7 @@ class OTLPReceiver:
                     raise AssertionError(f"the spans waited for did not come in {timeout:g} s; what came:\n{view}")
                 self._changed.wait(left)
 
-    def wait_for_names(self, *names, timeout=15.0):
+    def wait_for_names(self, *names, timeout=PATIENCE):
         """Waits until every name is there at least as often as it is listed."""
         return self.wait_for(
             lambda view: all(len(view.named(name)) >= names.count(name) for name in names), timeout)
@@ -167,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = receiver._answer_for()
         if answer.delay:
             time.sleep(answer.delay)
+        if answer.after:
+            answer.after.wait()
         decoded = ExportTraceServiceRequest.FromString(body)
         request = Request(self.path, dict(self.headers), body, spans_of(decoded), 0 if answer.close else answer.status)
         if answer.close:

@@ -6,7 +6,7 @@ import subprocess
 import urllib.parse
 import urllib.request
 
-from .net import Address, free_port, wait_for
+from .net import PATIENCE, Address, free_port, wait_for
 from .process import end
 
 
@@ -31,7 +31,7 @@ class Prometheus:
                 ["prometheus", f"--config.file={self.config}", f"--web.listen-address={self.address}",
                  f"--storage.tsdb.path={self.scratch / 'tsdb'}", "--enable-feature=exemplar-storage"],
                 stdout=log, stderr=log)
-        wait_for(lambda: self.ask("query", query="up") is not None, timeout=40, what="prometheus to answer")
+        wait_for(lambda: self.ask("query", query="up") is not None, what="prometheus to answer")
         return self
 
     def stop(self):
@@ -43,7 +43,7 @@ class Prometheus:
         """The data of an answer; None while there is none."""
         url = f"http://{self.address}/api/v1/{path}?{urllib.parse.urlencode(query)}"
         try:
-            with urllib.request.urlopen(url, timeout=5) as response:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as response:
                 return json.load(response)["data"]
         except OSError:
             return None

@@ -4,6 +4,8 @@ import errno
 import socket
 import struct
 
+from .net import PATIENCE
+
 
 def command(*parts):
     """One command as RESP bytes."""
@@ -17,7 +19,7 @@ def command(*parts):
 class RawClient:
     """A blocking connection: sends bytes as told, returns whole replies byte for byte."""
 
-    def __init__(self, address, timeout=20.0):
+    def __init__(self, address, timeout=PATIENCE):
         self.socket = address.connect(timeout)
         self._buffer = bytearray()
         self._start = 0

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from .net import LOOPBACK, Address, free_port, wait_for
+from .net import LOOPBACK, PATIENCE, Address, free_port, wait_for
 from .process import end
 from .raw import RawClient
 
@@ -19,7 +19,7 @@ def client(address, **options):
     """A plain redis-py client that never repeats a command on its own."""
     options.setdefault("protocol", 2)
     options.setdefault("decode_responses", True)
-    options.setdefault("socket_timeout", 30)
+    options.setdefault("socket_timeout", PATIENCE)
     options.setdefault("retry", Retry(NoBackoff(), 0))
     if address.path:
         return redis.Redis(unix_socket_path=address.path, **options)

@@ -6,6 +6,8 @@ import socket
 
 from websockets.sync.client import connect
 
+from .net import PATIENCE
+
 SUBPROTOCOL = "cloudevents.json"
 
 
@@ -39,7 +41,7 @@ class StreamSocket:
         self.send(event(event_id, type, source, data, **attributes))
         return self.answer(event_id)
 
-    def answer(self, request=None, timeout=15):
+    def answer(self, request=None, timeout=PATIENCE):
         """The answer to a request; without one, whatever the socket says next."""
         while True:
             for number, (word, data) in enumerate(self.answers):
@@ -47,7 +49,7 @@ class StreamSocket:
                     return self.answers.pop(number)
             self._read(timeout)
 
-    def take(self, count, timeout=15):
+    def take(self, count, timeout=PATIENCE):
         """The next events, exactly so many."""
         while len(self.events) < count:
             self._read(timeout)

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from . import metrics, redis_server
-from .net import Address, free_port, wait_for
+from .net import PATIENCE, Address, free_port, wait_for
 from .raw import RawClient
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -79,7 +79,7 @@ class Tacho:
         path.write_text(json.dumps({"listeners": [listener, *self.also], **self.settings}, indent=1))  # JSON is YAML
         return options + ["--config", str(path)]
 
-    def start(self, timeout=20.0):
+    def start(self, timeout=PATIENCE):
         environment = {key: text for key, text in os.environ.items() if not key.startswith(("OTEL_", "TACHO_"))}
         environment |= {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_TRACES_SAMPLER": "parentbased_always_on",
                         "OTEL_BSP_MAX_QUEUE_SIZE": "200000",
@@ -121,7 +121,7 @@ class Tacho:
         self._clients.append(made)
         return made
 
-    def raw(self, timeout=20.0):
+    def raw(self, timeout=PATIENCE):
         return RawClient(self.address, timeout)
 
     # What it says about itself
@@ -144,12 +144,12 @@ class Tacho:
     def get(self, path):
         """(status, body) of an HTTP path."""
         try:
-            with urllib.request.urlopen(f"http://{self.http}{path}", timeout=10) as response:
+            with urllib.request.urlopen(f"http://{self.http}{path}", timeout=PATIENCE) as response:
                 return response.status, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()
 
-    def wait_for_metric(self, name, value, timeout=15.0, **labels):
+    def wait_for_metric(self, name, value, timeout=PATIENCE, **labels):
         """Waits until the sum over the series is `value`, or until it satisfies it when it is a function."""
         holds = value if callable(value) else lambda got: got == value
         seen = []
@@ -192,7 +192,7 @@ class Tacho:
     def sigterm(self):
         self.process.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout=30.0):
+    def wait(self, timeout=PATIENCE):
         self.exit_code = self.process.wait(timeout)
         return self.exit_code
 
@@ -206,7 +206,7 @@ class Tacho:
             made.close()
         self._clients.clear()
 
-    def stop(self, timeout=30.0):
+    def stop(self, timeout=PATIENCE):
         """Drains; returns the exit code. What does not end in time is killed, and then the code says so."""
         self.close_clients()
         if self.is_running:

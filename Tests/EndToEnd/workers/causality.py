@@ -20,7 +20,7 @@ WAIT_MILLISECONDS = 300
 def options(address, name="worker"):
     path, _, port = address.partition(":")
     place = {"host": path, "port": int(port)} if port else {"unix_socket_path": path}
-    return {**place, "client_name": name, "decode_responses": True}
+    return {**place, "client_name": name, "decode_responses": True, "socket_timeout": 60}
 
 
 def entries(reply):
