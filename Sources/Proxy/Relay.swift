@@ -21,8 +21,10 @@ final class Relay<Machine: SessionMachine> {
     private(set) var contexts: (client: ChannelHandlerContext?, upstream: ChannelHandlerContext?)
     private(set) var waitsToRead = (client: false, upstream: false)
     private var readStartedAt: UInt64 = 0
-    /// The machine holds back bytes of the client until then.
+    /// The machine is called then.
     private var resumption: (at: UInt64, task: Scheduled<Void>)?
+    /// The machine holds back bytes of the client.
+    private var isHolding = false
     /// The client has finished while bytes of it were held back; the upstream hears of it when they have passed.
     private var finishWaits = false
 
@@ -142,16 +144,26 @@ final class Relay<Machine: SessionMachine> {
     /// About ten times a second.
     func tick(at now: Instant) {
         writeNow(machine.tick(at: now))
+        followHold()
         if machine.isOver { closeBoth() }
     }
 
-    /// The machine may have begun, or ended, to hold back what the client sends.
+    /// The machine may have begun, or ended, to hold back what the client sends, or to wait for a moment.
     private func followHold() {
-        guard let moment = machine.resumesAt else {
-            guard let resumption else { return }
-            resumption.task.cancel()
-            self.resumption = nil
-            return endHold()
+        let moment = machine.resumesAt
+        guard moment != nil || resumption != nil || isHolding else { return }
+        callMachine(at: moment)
+        let holds = machine.holdsClient
+        guard holds != isHolding else { return }
+        isHolding = holds
+        if !holds { endHold() }
+    }
+
+    private func callMachine(at moment: UInt64?) {
+        guard let moment else {
+            resumption?.task.cancel()
+            resumption = nil
+            return
         }
         guard resumption?.at != moment, let loop = contexts.client?.eventLoop ?? contexts.upstream?.eventLoop else {
             return
@@ -170,7 +182,7 @@ final class Relay<Machine: SessionMachine> {
         contexts.upstream?.flush()
         contexts.client?.flush()
         worker.lane.flush()
-        if machine.resumesAt == nil { endHold() } else { followHold() }
+        followHold()
     }
 
     private func endHold() {
@@ -184,7 +196,7 @@ final class Relay<Machine: SessionMachine> {
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        let isHeld = side == .client && machine.resumesAt != nil
+        let isHeld = side == .client && machine.holdsClient
         if !isHeld, context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
@@ -210,7 +222,7 @@ final class Relay<Machine: SessionMachine> {
     // MARK: Ends
 
     func finished(_ side: Side) {
-        if side == .client, machine.resumesAt != nil {
+        if side == .client, machine.holdsClient {
             finishWaits = true
             return
         }

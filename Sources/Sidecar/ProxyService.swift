@@ -149,7 +149,17 @@ final class ProxyService: Service {
             deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number),
             spools: configuration.resilience.onOpen == .spool && listener.busProtocol == .redis
                 && listener.upstream != .embedded,
-            retries: listener.upstream == .embedded ? nil : configuration.resilience.publishRetries)
+            retries: retries(listener, configuration))
+    }
+
+    /// How publishes with a key are tried again; nil where they are not.
+    private static func retries(
+        _ listener: ListenerConfiguration, _ configuration: SidecarConfiguration
+    ) -> PublishRetryLimits? {
+        guard listener.upstream != .embedded, var limits = configuration.resilience.publishRetries else { return nil }
+        // JetStream remembers keys for a time, however many they are.
+        if listener.busProtocol == .nats { limits.messagesMax = 1_024 }
+        return limits
     }
 
     /// What lanes have to know: the listeners in their order, and last the event log's own faces.

@@ -38,6 +38,9 @@ struct GuardTicket: Sendable {
     /// Nobody watches the call.
     static let none = GuardTicket()
 
+    /// A half-open breaker judges by it.
+    var isProbe: Bool { !flags.isDisjoint(with: [.probe, .upstreamProbe]) }
+
     var isNone: Bool { number == Self.nobody && flags.isEmpty }
 
     /// The route whose guard watches the call.

@@ -21,6 +21,8 @@ struct NATSAwaited {
         var ticket: GuardTicket
         /// On the monotonic clock.
         var since: UInt64
+        /// It carries an idempotency key, and there was no room to keep it so that it could be sent again.
+        var isUnkept = false
 
         /// That an answer comes is all that there is to it.
         var isAnsweredByAnything: Bool { if case .settle = answer { true } else { false } }
@@ -47,6 +49,13 @@ struct NATSAwaited {
     }
 
     mutating func remove(_ reply: UInt64) -> Question? { waiting.remove(reply) }
+
+    func contains(_ reply: UInt64) -> Bool { waiting.look(at: reply) { _ in true } ?? false }
+
+    /// What `change` returns of the question with this reply subject; nil when there is none.
+    mutating func change<Result>(_ reply: UInt64, _ change: (inout Question) -> Result) -> Result? {
+        waiting.change(at: reply, change)
+    }
 
     /// Takes the tickets of what has waited since before `limit` on the monotonic clock: it is overdue.
     mutating func takeTickets(since limit: UInt64) -> [GuardTicket] {

@@ -35,6 +35,7 @@ extension NATSSession {
             if hold != nil { break }
             if requests.disposition == .swallow { swallow(requests, through: position) }
             requests.endFrame(at: position)
+            if !resends.isEmpty { insertResends(at: position) }
         }
         hold?.position = position
     }

@@ -104,6 +104,7 @@ extension NATSSession {
         case .refused(_, let isServersFault): result = isServersFault ? .failed(.unavailable) : .mistake
         case .other: result = status == 503 ? .failed(.unavailable) : status >= 400 ? .mistake : .succeeded
         }
+        if question.isUnkept, result.failure != nil { lane.countNotRetried("no_room", listener) }
         let latency = now.monotonicNanoseconds > question.since ? now.monotonicNanoseconds - question.since : 0
         lane.completed(question.ticket, result, latency: latency, listener)
     }
@@ -112,6 +113,7 @@ extension NATSSession {
     mutating func countOverdue(at now: Instant) {
         let limit = lane.callTimeoutNanoseconds
         guard lane.isGuarding, !awaited.isEmpty, now.monotonicNanoseconds > limit else { return }
+        if !kept.isEmpty { countOverdueTries(limit: limit, at: now) }
         for ticket in awaited.takeTickets(since: now.monotonicNanoseconds - limit) {
             lane.completed(ticket, .failed(.timeout), latency: limit, listener)
         }

@@ -4,18 +4,18 @@ import Wire
 /// Messages that a client publishes, and what it says to JetStream.
 extension NATSSession {
     /// All that may be edited of a message is here: its line, and its headers if it has any.
-    mutating func notePublication(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+    /// What may be sent again has to be seen as a whole: of that, `isWhole`, the payload is here, too.
+    mutating func notePublication(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, isWhole: Bool = false, at now: Instant
+    ) {
         let subject = requests.place(operation.subject)
         let family = NATSSubject.family(bytes, subject)
         switch family {
-        case .message:
+        case .message, .keyValue, .object:
+            let idempotency = operation.headerLength > 0 ? idempotency(operation, bytes) : .none
+            if !isWhole, case .keyed = idempotency { return }
             requests.disposition = .pass
-            if isAnswer(operation, bytes, subject, at: now) { return counters.notInjected[.reply]?.add(1) ?? () }
-            publish(operation, bytes, lane.destination(bytes, subject), counters.names.publish, at: now)
-        case .keyValue, .object:
-            requests.disposition = .pass
-            let store = lane.destination(bytes, NATSSubject.store(bytes, subject))
-            publish(operation, bytes, store, storeOperation(family, operation, bytes, subject), at: now)
+            publish(operation, bytes, subject, family, idempotency, at: now)
         case .inbox:
             requests.disposition = .pass
             counters.notInjected[.reply]?.add(1)
@@ -47,7 +47,8 @@ extension NATSSession {
             fetch(
                 stream: jetStream(bytes, stream), consumer: group(bytes, stream, consumer),
                 JetStreamPull(bytes, payload), operation, bytes, at: now)
-        case .message, .inbox, .api, .keyValue, .object, .system: break
+        case .message, .keyValue, .object: notePublication(operation, bytes, isWhole: true, at: now)
+        case .inbox, .api, .system: break
         }
     }
 
@@ -73,7 +74,21 @@ extension NATSSession {
     // MARK: Publishing
 
     private mutating func publish(
-        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination, _ name: NameID, at now: Instant
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ subject: Range<Int>, _ family: NATSSubject.Family,
+        _ idempotency: Idempotency, at now: Instant
+    ) {
+        guard family == .message else {
+            let store = lane.destination(bytes, NATSSubject.store(bytes, subject))
+            let name = storeOperation(family, operation, bytes, subject)
+            return publish(operation, bytes, store, name, idempotency, at: now)
+        }
+        if isAnswer(operation, bytes, subject, at: now) { return counters.notInjected[.reply]?.add(1) ?? () }
+        publish(operation, bytes, lane.destination(bytes, subject), counters.names.publish, idempotency, at: now)
+    }
+
+    private mutating func publish(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination, _ name: NameID,
+        _ idempotency: Idempotency, at now: Instant
     ) {
         var headers = NATSContextHeaders()
         var publication = Publication(
@@ -122,10 +137,22 @@ extension NATSSession {
             publication, operation: name, listener: listener, causality: causality, at: now,
             mentions: { headers.mention(of: $0, bytes) })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
+        let firstEdit = splices.count
         if injection != .none {
             inject(injection, into: operation, bytes, asksForPath: !headers.hasTraceDestination)
         }
-        if inbox != nil { return awaitAnswer(.send(open), ticket, reply: replyHash, at: now) }
+        if let inbox {
+            awaitAnswer(.send(open), ticket, reply: replyHash, at: now)
+            switch idempotency {
+            case .none: break
+            case .noRoom: awaited.change(replyHash) { $0.isUnkept = true }
+            case .keyed(let isConditional):
+                keep(
+                    operation, bytes, open, ticket, isConditional: isConditional, reply: replyHash, sid: inbox,
+                    firstEdit: firstEdit, at: now)
+            }
+            return
+        }
         // Nobody answers, so nobody knows.
         lane.completed(ticket, .unknown, latency: nil, listener)
         lane.published(open, .succeeded, client: client, at: now)
@@ -202,6 +229,7 @@ extension NATSSession {
     mutating func awaitAnswer(
         _ answer: NATSAwaitedAnswer, _ ticket: GuardTicket = .none, reply: UInt64, at now: Instant
     ) {
+        if !kept.isIdle { kept.forgetLate(reply) }
         let question = NATSAwaited.Question(answer: answer, ticket: ticket, since: now.monotonicNanoseconds)
         for displaced in awaited.add(question, reply: reply, most: listener.pendingRepliesMax) {
             giveUp(displaced, as: .evicted, at: now)

@@ -90,15 +90,31 @@ extension NATSSession {
             return
         }
         guard !needsPayload(operation, bytes) else { return }
+        if !kept.isIdle, withholds(operation, bytes, 0..<0, at: now) { return }
         receive(operation, bytes, isWhole: false, at: now)
         deliveries.disposition = .pass
     }
 
     /// A message whose payload was kept is complete.
     private mutating func finishMessage(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
-        guard isPathMessage(operation, bytes) else { return receive(operation, bytes, isWhole: true, at: now) }
+        guard isPathMessage(operation, bytes) else {
+            if !kept.isIdle, withholds(operation, bytes, deliveries.place(operation.body), at: now) { return }
+            return receive(operation, bytes, isWhole: true, at: now)
+        }
         notePath(operation, bytes)
         deliveries.disposition = .swallow
+    }
+
+    /// Whether the message is not to be looked at any further, as it answers a publish that is tried again.
+    private mutating func withholds(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ body: Range<Int>, at now: Instant
+    ) -> Bool {
+        switch answerToKept(operation, bytes, body, at: now) {
+        case .ordinary: return false
+        case .withheld: deliveries.disposition = .swallow
+        case .passed: deliveries.disposition = .pass
+        }
+        return true
     }
 
     /// Payloads beyond it are not kept to be read.

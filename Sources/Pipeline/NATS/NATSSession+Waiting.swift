@@ -24,15 +24,30 @@ extension NATSSession {
         return placement
     }
 
-    /// The moment at which the held message is looked at again.
-    public var resumesAt: UInt64? { hold?.looksAgainAt }
+    /// The moment at which the held message is looked at again, or a publish is sent again.
+    public var resumesAt: UInt64? {
+        guard let hold else { return kept.dueAt }
+        return min(hold.looksAgainAt, kept.dueAt ?? .max)
+    }
 
-    /// Goes on with what was held, if it may.
+    /// Only a message that waits for its place keeps others waiting.
+    public var holdsClient: Bool { hold != nil }
+
+    /// Sends again what is due, and goes on with what was held, if it may.
     public mutating func resume(at now: Instant) -> SessionOutput {
-        guard hold != nil else { return .nothing }
-        var buffer = ByteBuffer()
-        let start = requests.join(&buffer)
-        return takeRequests(buffer, from: start, at: now)
+        var passed = SessionOutput()
+        if kept.dueAt != nil, opaque == nil {
+            tryDue(at: now)
+            passed.toUpstream = takeResends()
+        }
+        if hold != nil {
+            var buffer = ByteBuffer()
+            let start = requests.join(&buffer)
+            passed.append(takeRequests(buffer, from: start, at: now))
+        } else {
+            passed.toClient = takeAnswers()
+        }
+        return passed
     }
 
     /// A message has come for the client, and with it perhaps the place that is waited for.
@@ -56,6 +71,10 @@ extension NATSSession {
             passed = resume(at: now)
         }
         passed.append(SessionOutput(toUpstream: heldBytes()))
+        if opaque == nil, !kept.isEmpty {
+            giveAllBack(at: now)
+            passed.append(SessionOutput(toClient: takeAnswers()))
+        }
         return passed
     }
 

@@ -47,6 +47,10 @@ public struct NATSSession: SessionMachine {
     var heldStep = NATSDecoder.Step.needsMore
     /// The client has gone: nothing waits any more.
     var isBypassed = false
+    /// Publishes that may be sent again.
+    var kept = NATSKeptPublishes()
+    /// What is sent again, while an operation of the client is on its way.
+    var resends: [UInt8] = []
     /// Tells the deliveries to this connection from those to others.
     let connection: UInt64
     private(set) var opaque: OpaqueReason?
@@ -164,6 +168,7 @@ public struct NATSSession: SessionMachine {
     public mutating func tick(at now: Instant) -> SessionOutput {
         for fetch in fetches.expire(at: now) { end(fetch, .succeeded, at: now) }
         countOverdue(at: now)
+        if !kept.isEmpty { kept.keepOnly { awaited.contains($0) } }
         let limit = lane.shared.deliveries.unsettledNanoseconds
         if now.monotonicNanoseconds > limit {
             for question in awaited.expire(since: now.monotonicNanoseconds - limit) {
@@ -175,6 +180,7 @@ public struct NATSSession: SessionMachine {
 
     /// What waits for an answer has failed, as far as the guards are concerned.
     public mutating func upstreamLost(at now: Instant) {
+        _ = kept.removeAll()
         for ticket in awaited.takeTickets(since: .max) {
             lane.completed(ticket, .failed(.connection), latency: nil, listener)
         }
@@ -197,6 +203,8 @@ public struct NATSSession: SessionMachine {
     /// Ends every open operation without knowing how it went.
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
         lane.endWait(&hold)
+        resends = []
+        for publish in kept.removeAll() where publish.dueAt != nil && !removesHeaders { answers += publish.answer }
         for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
         for question in awaited.removeAll() { giveUp(question, as: outcome, at: now) }
     }

@@ -59,6 +59,12 @@ struct KeyedQueue<Key: Hashable, Value> {
         return values[Int(place)].map { look($0) }
     }
 
+    /// What `change` returns of the value with this key, which it may alter; nil when there is none.
+    mutating func change<Result>(at key: Key, _ change: (inout Value) -> Result) -> Result? {
+        guard let place = index[key], values[Int(place)] != nil else { return nil }
+        return change(&values[Int(place)]!)
+    }
+
     /// What `look` says of the oldest value.
     @inline(__always)
     func lookAtOldest<Result>(_ look: (borrowing Value) -> Result) -> Result? {

@@ -43,6 +43,19 @@ extension Lane {
         countRetry(listener, Self.publishOperation, "\(reason)")
     }
 
+    /// Notes with a publish that it is sent once more, as an event of its span.
+    ///
+    /// - Parameters:
+    ///   - attempt: 2 for the first retry.
+    ///   - error: the `error.type` of the try before.
+    func noteRetry(_ open: inout OpenSend, attempt: Int, after error: String, at now: Instant) {
+        guard open.context.isSampled else { return }
+        let event = SpanEvent(
+            unixNanoseconds: now.unixNanoseconds, name: "tacho.retry",
+            attributes: [("tacho.retry.attempt", .integer(Int64(attempt))), ("error.type", .string(error))])
+        open.detail = SendDetail(open.detail, retry: event)
+    }
+
     /// Whether the guards of a call let all pass: half-open breakers are probed by calls that are not repeated.
     private func isOpen(_ route: RouteID, _ listener: ListenerProfile) -> Bool {
         guard upstreamIsOpen(listener) else { return false }

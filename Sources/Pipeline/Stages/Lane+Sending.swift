@@ -149,7 +149,8 @@ extension Lane {
             span.detail = SpanDetail(
                 moreLinks: detail.map { Array($0.candidates.dropFirst(open.parent == nil ? 1 : 0)) } ?? [],
                 droppedLinkCount: UInt32(clamping: detail?.candidatesLeftOut ?? 0),
-                conversationID: detail?.conversation, traceState: detail?.traceState, position: position)
+                conversationID: detail?.conversation, traceState: detail?.traceState,
+                events: detail?.retries ?? [], position: position)
         }
         // A message with an inferred cause shares the fate of a trace that began here.
         let reason = open.causality == .none ? reason(ofContext: open.parent) : .probability

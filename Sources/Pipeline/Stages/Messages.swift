@@ -99,6 +99,8 @@ final class SendDetail: Sendable {
     /// Links to what may have been the cause.
     let candidates: [SpanLink]
     let candidatesLeftOut: Int
+    /// That it was sent again, in order.
+    let retries: [SpanEvent]
 
     /// Nil when there is nothing.
     init?(
@@ -108,6 +110,16 @@ final class SendDetail: Sendable {
         self.conversation = conversation
         self.traceState = traceState
         (self.candidates, candidatesLeftOut) = candidates
+        retries = []
+    }
+
+    /// What is known of a send already, and one more retry.
+    init(_ earlier: SendDetail?, retry: SpanEvent) {
+        conversation = earlier?.conversation
+        traceState = earlier?.traceState
+        candidates = earlier?.candidates ?? []
+        candidatesLeftOut = earlier?.candidatesLeftOut ?? 0
+        retries = (earlier?.retries ?? []) + [retry]
     }
 }
 

@@ -22,12 +22,13 @@ public protocol SessionMachine: SendableMetatype {
     mutating func upstreamLost(at now: Instant)
     /// The guard of the upstream waits for word of this connection. True: the machine tells it, once it knows.
     mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool
-    /// While this is set, the machine holds back bytes of the client and is to be given no more of them; `resume` is
-    /// called at this moment of the monotonic clock. It is looked at after every call.
+    /// While this is set, `resume` is called at this moment of the monotonic clock. It is looked at after every call.
     ///
     /// `mutating`, so that a machine that is the property of a class is asked in place and not copied, every reference in it
     /// counted up and down, with each read.
     var resumesAt: UInt64? { mutating get }
+    /// The machine holds back bytes of the client and is to be given no more of them; `resumesAt` is set then.
+    var holdsClient: Bool { mutating get }
     /// The moment has come, or something that the machine waits for has happened.
     mutating func resume(at now: Instant) -> SessionOutput
     /// What came of one of the `detours` of an earlier output.
@@ -69,6 +70,8 @@ extension SessionMachine {
     public var isOver: Bool { false }
     /// Never holds anything back.
     public var resumesAt: UInt64? { nil }
+    /// Whoever waits for a moment holds the client back until then.
+    public var holdsClient: Bool { mutating get { resumesAt != nil } }
     /// Holds nothing back, so there is nothing to go on with.
     public mutating func resume(at now: Instant) -> SessionOutput { .nothing }
 }

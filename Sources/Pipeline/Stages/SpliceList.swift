@@ -24,6 +24,24 @@ struct SpliceList {
         splices.append(Splice(offset: offset, removed: removed, inserted: start..<inserted.count))
     }
 
+    /// How many edits there are.
+    var count: Int { splices.count }
+
+    /// The edited form of a piece of the bytes, to which all edits from number `first` on belong. Changes nothing.
+    func edited(_ bytes: Span<UInt8>, _ range: Range<Int>, from first: Int) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(range.count + splices[first...].reduce(0) { $0 + $1.inserted.count })
+        var position = range.lowerBound
+        func copy(to end: Int) { for index in position..<end { result.append(bytes[index]) } }
+        for splice in splices[first...] {
+            copy(to: splice.offset)
+            result += inserted[splice.inserted]
+            position = splice.offset + splice.removed
+        }
+        copy(to: range.upperBound)
+        return result
+    }
+
     /// The edited form of the first `count` readable bytes of `buffer`. Leaves the list empty.
     mutating func apply(to buffer: ByteBuffer, count: Int) -> ByteBuffer {
         let most = count + inserted.count

@@ -19,6 +19,14 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Event:
+    """Something that happened within a span."""
+
+    name: str
+    attributes: dict
+
+
+@dataclass(frozen=True)
 class Span:
     """One span with the resource and scope it arrived under. Ids are lowercase hex; no parent is the empty text."""
 
@@ -32,6 +40,7 @@ class Span:
     attributes: dict
     attribute_keys: tuple
     links: tuple
+    events: tuple
     status: str
     message: str
     flags: int
@@ -130,6 +139,7 @@ def spans_of(request):
                     attribute_keys=tuple(pair.key for pair in span.attributes),
                     links=tuple(Link(link.trace_id.hex(), link.span_id.hex(), _attributes(link.attributes))
                                 for link in span.links),
+                    events=tuple(Event(event.name, _attributes(event.attributes)) for event in span.events),
                     status=STATUSES.get(span.status.code, str(span.status.code)), message=span.status.message,
                     flags=span.flags, trace_state=span.trace_state, resource=resource,
                     scope=scope_spans.scope.name,

@@ -8,11 +8,12 @@ final class GuardedWorld {
 
     init(
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, inject: InjectionRule = .never,
-        bulkhead: BulkheadPolicy? = nil
+        bulkhead: BulkheadPolicy? = nil, retries: PublishRetryLimits? = nil
     ) {
         guards = GuardTable(capacity: 100, callTimeoutNanoseconds: 5_000_000_000, bulkhead: bulkhead)
         world = World(
-            inject: inject, frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, guards: guards)
+            inject: inject, frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, guards: guards,
+            retries: retries)
     }
 
     func connect() -> Conversation<RedisSession> { world.connect() }

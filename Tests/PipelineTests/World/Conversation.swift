@@ -46,7 +46,12 @@ final class Conversation<Session: SessionMachine> {
 
     func upstreamFinished() -> String { Self.text(upstreamFinished()) }
 
-    func clientFinished() -> [UInt8] { Self.bytes(session.clientFinished(at: world.now).toUpstream) }
+    func clientFinished() -> [UInt8] {
+        let output = session.clientFinished(at: world.now)
+        note(output)
+        answers += Self.bytes(output.toClient)
+        return Self.bytes(output.toUpstream)
+    }
 
     func upstreamFinished() -> [UInt8] { Self.bytes(session.upstreamFinished(at: world.now).toClient) }
 
@@ -83,7 +88,9 @@ final class Conversation<Session: SessionMachine> {
         answers += Self.bytes(output.toClient)
     }
 
-    var isHolding: Bool { session.resumesAt != nil }
+    var isHolding: Bool { session.holdsClient }
+
+    var resumesAt: UInt64? { session.resumesAt }
 
     func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
 

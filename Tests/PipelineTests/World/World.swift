@@ -32,7 +32,8 @@ final class World {
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
         unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
         tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil,
-        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil, listener: UInt32 = 0
+        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil, listener: UInt32 = 0,
+        retries: PublishRetryLimits? = nil
     ) {
         deliveries = OpenDeliveries(
             capacity: openDeliveriesMax, unsettledNanoseconds: unsettledSeconds * 1_000_000_000)
@@ -47,7 +48,7 @@ final class World {
                 number: number, name: system, service: "shop", system: system,
                 broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
                 frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
-                spools: spool != nil)
+                spools: spool != nil, retries: retries)
         }
         profile = listeners[Int(listener)]
         lane = Lane(shared: shared, listeners: listeners, metrics: registry.makeShard(), seed: Self.seed)
