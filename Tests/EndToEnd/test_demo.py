@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import free_port, tacho as program, wait_for
+from harness import Address, free_port, tacho as program, wait_for
+from harness.redis_server import client
 
 
 class Demo:
@@ -85,7 +86,7 @@ def demo(tmp_path):
     assert not list(Path(tmp_path).glob("tacho-demo-*")), "a demonstration has left its directory behind"
 
 
-def test_every_accident_is_seen_and_the_end_is_told(demo, receiver):
+def test_every_accident_is_seen_and_the_end_is_told(demo, world, receiver):
     shown = demo("--rest", "1", "--learn", "5", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url})
     shown.wait_for("\nready\n")
     # It can be used like any sidecar.
@@ -98,6 +99,9 @@ def test_every_accident_is_seen_and_the_end_is_told(demo, receiver):
     shown.wait_for("breaker '[^']+' of [a-z]+ opens: ")
     shown.wait_for("accident: every call to the broker fails")
     shown.wait_for(r"accident: every call to the broker fails(.|\n)* opens: (.|\n)* closes again")
+    # What waited meanwhile is worked off.
+    app = world.keep(client(Address(port=shown.redis)))
+    wait_for(lambda: app.xlen("shipments") > 0.9 * app.xlen("orders"), what="the orders to be shipped")
     code, text = shown.interrupt()
     assert code == 0, text[-2000:]
 
