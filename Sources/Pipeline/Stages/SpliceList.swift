@@ -32,14 +32,17 @@ struct SpliceList {
         var result: [UInt8] = []
         result.reserveCapacity(range.count + splices[first...].reduce(0) { $0 + $1.inserted.count })
         var position = range.lowerBound
-        func copy(to end: Int) { for index in position..<end { result.append(bytes[index]) } }
         for splice in splices[first...] {
-            copy(to: splice.offset)
+            Self.append(bytes.extracting(position..<splice.offset), to: &result)
             result += inserted[splice.inserted]
             position = splice.offset + splice.removed
         }
-        copy(to: range.upperBound)
+        Self.append(bytes.extracting(position..<range.upperBound), to: &result)
         return result
+    }
+
+    private static func append(_ bytes: Span<UInt8>, to result: inout [UInt8]) {
+        bytes.withUnsafeBufferPointer { result.append(contentsOf: $0) }
     }
 
     /// The edited form of the first `count` readable bytes of `buffer`. Leaves the list empty.
