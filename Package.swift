@@ -93,7 +93,7 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Telemetry",
+                "Telemetry", "Wire",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdCore", package: "hummingbird"),
@@ -127,7 +127,7 @@ let package = Package(
             name: "Sidecar",
             dependencies: [
                 "Proxy", "EventGateway", "EventLog", "Export", "Gateway", "GuardStore", "Pipeline", "Telemetry",
-                "Resilience",
+                "Resilience", "Wire",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
@@ -265,7 +265,7 @@ let package = Package(
         .testTarget(
             name: "SidecarTests",
             dependencies: [
-                "Sidecar", "Pipeline", "Proxy", "Resilience", "Telemetry",
+                "EventLog", "Gateway", "Sidecar", "Pipeline", "Proxy", "Resilience", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

@@ -273,9 +273,11 @@ BREAKERS = {
               (f"max by ({_KEY}) (tacho_lag_messages{{$d}})", _KEY_LEGEND)),
         row("Spool"),
         graph("Messages in the spool", "Published while a breaker was open or the broker away; sent on in order.", "short",
-              ("sum by (listener) (tacho_spool_messages{})", "{{listener}}"), width=12),
+              ("sum by (listener) (tacho_spool_messages{})", "{{listener}}")),
         graph("Oldest in the spool", "For how long the first of them has been waiting.", "s",
-              ("max by (listener) (tacho_spool_age_seconds{})", "{{listener}}"), width=12),
+              ("max by (listener) (tacho_spool_age_seconds{})", "{{listener}}")),
+        graph("Set aside by the spool", "Kept until somebody redrives or purges them: `tacho spool`.", "short",
+              ("sum by (listener) (tacho_spool_set_aside_messages{})", "{{listener}}")),
     ],
 }
 

@@ -34,6 +34,15 @@ struct AdminQuery {
         return UInt64(number * 1_000_000)
     }
 
+    /// A time, in milliseconds since 1970.
+    func moment(_ name: String) throws(GatewayProblem) -> Int64? {
+        guard let text = parameters.get(name) else { return nil }
+        guard let milliseconds = Int64(text), milliseconds >= 0 else {
+            throw .badQuery("\(name): expected a time in milliseconds since 1970")
+        }
+        return milliseconds
+    }
+
     func glob(_ name: String) throws(GatewayProblem) -> Glob? {
         guard let text = parameters.get(name) else { return nil }
         guard let glob = Glob(text) else {

@@ -9,17 +9,21 @@ public struct AdminSources: Sendable {
     let tap: MessageTap
     let text: TapText
     let guards: (any GuardAdministration)?
+    let spool: (any SpoolAdministration)?
 
     /// - Parameters:
     ///   - traces: nil when recent traces are not kept.
     ///   - guards: nil when nothing is guarded.
+    ///   - spool: nil when nothing is spooled.
     public init(
-        traces: RecentTraces?, tap: MessageTap, text: TapText, guards: (any GuardAdministration)? = nil
+        traces: RecentTraces?, tap: MessageTap, text: TapText, guards: (any GuardAdministration)? = nil,
+        spool: (any SpoolAdministration)? = nil
     ) {
         self.traces = traces
         self.tap = tap
         self.text = text
         self.guards = guards
+        self.spool = spool
     }
 }
 
@@ -44,7 +48,7 @@ extension AdminSources {
 }
 
 /// `/api/v1`: recent traces, and messages as they pass. These read and never change anything; what gives orders is in
-/// `GuardRoutes`.
+/// `GuardRoutes` and `SpoolRoutes`.
 struct AdminRoutes: Sendable {
     let sources: AdminSources
     let readiness: Readiness
@@ -57,6 +61,7 @@ struct AdminRoutes: Sendable {
         group.get("traces/{id}") { _, context in try trace(context.parameters.get("id") ?? "") }
         group.get("tap") { request, _ in try tap(request) }
         GuardRoutes(guards: sources.guards).add(to: group)
+        SpoolRoutes(spool: sources.spool).add(to: group)
     }
 
     private func list(_ request: Request) throws -> Response {

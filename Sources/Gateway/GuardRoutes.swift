@@ -3,7 +3,7 @@ import Hummingbird
 import NIOCore
 import Telemetry
 
-/// `/api/v1/breakers` and `/api/v1/thresholds`: the only resources that change anything.
+/// `/api/v1/breakers` and `/api/v1/thresholds`: what breakers do, why, and an operator's word about them.
 ///
 /// A page in a browser of this machine must not be able to give orders: an order is a POST that names this server by a
 /// host that no other name can be made to resolve to, and that no other site has sent.

@@ -168,6 +168,11 @@ final class ProxyService: Service {
         return listeners + [EventFaces.profile(number: listeners.count, service: configuration.service)]
     }
 
+    /// Names of the listeners that send on what was spooled.
+    static func forwardingListeners(_ configuration: SidecarConfiguration) -> Set<String> {
+        Set(profiles(configuration).filter(\.spools).map(\.name))
+    }
+
     /// Waits until every session has ended by itself, at most for the drain time.
     private func drain(_ workers: WorkerSet) async throws {
         _ = try await workers.forEach { $0.drain() }

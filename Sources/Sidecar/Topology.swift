@@ -97,7 +97,11 @@ public enum Topology {
             traces: traces, tap: shared.tap,
             text: TapText(
                 names: names, catalog: catalog, listeners: configuration.listeners.map(\.name) + [EventFaces.name]),
-            guards: board.map { GuardDesk(board: $0, logger: logger) })
+            guards: board.map { GuardDesk(board: $0, logger: logger) },
+            spool: spool.map {
+                SpoolAdministrator(
+                    spool: $0.spool, listeners: ProxyService.forwardingListeners(configuration), logger: logger)
+            })
         let events = EventFaces.gateway(configuration, log?.log, shared, registry, readiness)
         events.register(in: registry)
         if let gateway = gateway(configuration, registry, readiness, admin, [events], logger, proxy) {

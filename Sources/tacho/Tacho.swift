@@ -12,7 +12,7 @@ struct Tacho: AsyncParsableCommand {
         version: TachographVersion.text,
         subcommands: [
             RunCommand.self, CheckCommand.self, DemoCommand.self, TapCommand.self, TraceCommand.self,
-            BreakersCommand.self, ThresholdsCommand.self, EventsCommand.self, StreamsCommand.self,
+            BreakersCommand.self, ThresholdsCommand.self, SpoolCommand.self, EventsCommand.self, StreamsCommand.self,
             GroupsCommand.self, ProjectionsCommand.self, DeadLettersCommand.self, ReplayCommand.self,
             BackupCommand.self, RestoreCommand.self,
             VerifyCommand.self, DetectCommand.self, LabCommand.self, CompletionsCommand.self, VersionCommand.self,

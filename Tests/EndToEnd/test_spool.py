@@ -3,33 +3,14 @@
 import json
 import subprocess
 import threading
-import urllib.parse
-import urllib.request
 
 import pytest
 import redis
 
 from harness import command, tacho as program, wait_for
+from harness.spool import operate, spooled, start
 
 STREAM = "orders"
-SPOOL = {"on_open": "spool", "learning_seconds": 0, "call_timeout_milliseconds": 500,
-         "connect_patience_milliseconds": 0}
-
-
-def start(world, upstream, receiver=None, data="./data", listen=None, **resilience):
-    settings = {"resilience": {**SPOOL, **resilience}, "data": str(data), "tracing": {"causality": "off"}}
-    return world.tacho(upstream, receiver, settings=settings, listen=listen, options={"name": "shop"})
-
-
-def operate(tacho, word, key="orders publish"):
-    wait_for(lambda: f'"{key}"'.encode() in tacho.get("/api/v1/breakers")[1], what="the breaker to appear")
-    url = f"http://{tacho.http}/api/v1/breakers/{word}?key={urllib.parse.quote(key)}"
-    with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=60) as answer:
-        assert answer.status == 200
-
-
-def spooled(tacho):
-    return tacho.metrics().sum("tacho_spool_messages")
 
 
 def numbers(server, stream=STREAM, **options):

@@ -1,4 +1,5 @@
 import Foundation
+import Telemetry
 
 /// One dead letter, as `/dead-letters/{number}` tells it.
 struct DeadLetterDocument: Decodable {
@@ -16,41 +17,6 @@ struct DeadLetterDocument: Decodable {
         }
     }
 
-    /// A name or a value as it is stored: a text, or bytes that are none.
-    enum Field: Codable, Hashable {
-        case text(String)
-        case base64(String)
-
-        private enum Key: String, CodingKey { case base64 }
-
-        init(from decoder: any Decoder) throws {
-            if let text = try? decoder.singleValueContainer().decode(String.self) {
-                self = .text(text)
-            } else {
-                self = .base64(try decoder.container(keyedBy: Key.self).decode(String.self, forKey: .base64))
-            }
-        }
-
-        func encode(to encoder: any Encoder) throws {
-            switch self {
-            case .text(let text):
-                var container = encoder.singleValueContainer()
-                try container.encode(text)
-            case .base64(let text):
-                var container = encoder.container(keyedBy: Key.self)
-                try container.encode(text, forKey: .base64)
-            }
-        }
-
-        /// For people.
-        var shown: String {
-            switch self {
-            case .text(let text): text
-            case .base64(let text): "base64:\(text)"
-            }
-        }
-    }
-
     var number: Int64
     var stream: String
     var group: String
@@ -62,7 +28,7 @@ struct DeadLetterDocument: Decodable {
     var edited: Bool
     var trace: String?
     var attempts: [Attempt]
-    var fields: [[Field]]
+    var fields: [[FieldView]]
 
     enum CodingKeys: String, CodingKey {
         case number, stream, group, id, reason, error, deliveries, edited, attempts, fields
@@ -81,7 +47,7 @@ struct DeadLetterDocument: Decodable {
     func edited(setting changes: [(name: String, value: String)], removing names: [String]) throws -> String {
         var kept = fields.filter { field in !names.contains(field.first?.shown ?? "") }
         for change in changes {
-            let field = [Field.text(change.name), .text(change.value)]
+            let field = [FieldView.text(change.name), .text(change.value)]
             if let index = kept.firstIndex(where: { $0.first == field[0] }) {
                 kept[index] = field
             } else {
@@ -89,5 +55,15 @@ struct DeadLetterDocument: Decodable {
             }
         }
         return String(decoding: try JSONEncoder().encode(["fields": kept]), as: UTF8.self)
+    }
+}
+
+extension FieldView {
+    /// For people.
+    var shown: String {
+        switch self {
+        case .text(let text): text
+        case .base64(let text): "base64:\(text)"
+        }
     }
 }

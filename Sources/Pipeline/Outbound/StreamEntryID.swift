@@ -13,7 +13,8 @@ public struct StreamEntryID: Hashable, Sendable, Comparable, CustomStringConvert
         self.sequence = sequence
     }
 
-    init?(_ text: [UInt8]) {
+    /// As Redis writes it.
+    public init?(_ text: [UInt8]) {
         guard let (milliseconds, sequence) = RESPText.entryID(text.span, in: 0..<text.count) else { return nil }
         self.init(milliseconds: milliseconds, sequence: sequence)
     }

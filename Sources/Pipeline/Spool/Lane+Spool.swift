@@ -77,7 +77,7 @@ extension Lane {
             endUnixNanoseconds: startedAt.unixNanoseconds + duration)
         if let parent { span.parentSpanID = parent.spanID }
         span.messageID = arrival.messageID
-        let spooledAt = message.id.milliseconds &* 1_000_000
+        let spooledAt = message.answeredID.milliseconds &* 1_000_000
         let kept = now.unixNanoseconds > spooledAt ? now.unixNanoseconds - spooledAt : 0
         span.detail = SpanDetail(events: [
             SpanEvent(

@@ -14,7 +14,7 @@ struct RedisSpoolDelivery: SpoolDelivery {
     let isInDoubt = false
     private var exchange: RedisExchange
     private var question = Question.none
-    private var current: (message: StreamEntryID, entry: SpooledEntry, id: StreamEntryID, key: SpoolKey)?
+    private var current: (message: SpooledMessage, entry: SpooledEntry, id: StreamEntryID, key: SpoolKey)?
     /// New ids of the current message that were too low again.
     private var renumberings = 0
 
@@ -51,9 +51,9 @@ struct RedisSpoolDelivery: SpoolDelivery {
         guard case .redis(let entry) = message.content else {
             return SpoolProgress(.refused("a message of another protocol"))
         }
-        if current?.message != message.id || current?.key != key { renumberings = 0 }
-        let id = message.note ?? SpooledEntry.promisedID(of: message.id, base: entry.sequenceBase)
-        current = (message.id, entry, id, key)
+        if current?.message.id != message.id || current?.key != key { renumberings = 0 }
+        let id = message.note ?? SpooledEntry.promisedID(of: message.answeredID, base: entry.sequenceBase)
+        current = (message, entry, id, key)
         return ask(.entry, entry.command(as: id), key, until: deadline)
     }
 
@@ -92,7 +92,7 @@ struct RedisSpoolDelivery: SpoolDelivery {
     }
 
     private var promised: StreamEntryID? {
-        current.map { SpooledEntry.promisedID(of: $0.message, base: $0.entry.sequenceBase) }
+        current.map { SpooledEntry.promisedID(of: $0.message.answeredID, base: $0.entry.sequenceBase) }
     }
 
     private mutating func arrived(_ outcome: SpoolForwarding, result: CallResult? = nil) -> SpoolProgress {

@@ -3,7 +3,7 @@ public import Telemetry
 
 /// How much may be spooled, and how long a client waits for the disk.
 public struct SpoolLimits: Sendable, Equatable {
-    /// Messages in the process.
+    /// Messages in the process, those that were set aside among them.
     public var messages: Int
     /// Bytes of their commands.
     public var bytes: Int
@@ -33,29 +33,33 @@ public final class Spool: Sendable {
         var sinceUnixNanoseconds: UInt64 = 0
     }
 
-    private struct State {
+    struct State {
         var queues: [SpoolKey: Queue] = [:]
-        var messages = 0
-        var bytes = 0
+        /// What all queues hold, and what was set aside: the bounds are for both together.
+        var waiting = SpoolAmount()
+        var setAside: [SpoolKey: SetAsideCount] = [:]
+        var setAsideTotal = SpoolAmount()
+        /// Somebody redrives or purges.
+        var isUnderOrder = false
         /// On disk although their clients were told that it was too late: not to be sent on, and on their way out.
         var withdrawn: [SpoolKey: Set<StreamEntryID>] = [:]
     }
 
     /// The bounds.
     public let limits: SpoolLimits
-    private let store: any SpoolStore
-    private let state = Mutex(State())
+    let store: any SpoolStore
+    let state = Mutex(State())
     /// Messages of all queues; zero lets sessions pass without another look.
-    private let total = Atomic<Int>(0)
+    let total = Atomic<Int>(0)
     /// Keeps the ids of this process apart from those of others.
     private let random: UInt64
 
-    /// A spool that holds what an earlier process has left: keys with their messages and bytes.
+    /// A spool that holds what an earlier process has left: keys with their messages and bytes, and what was set aside.
     ///
     /// - Parameter random: any number; it keeps the ids of this process apart from those of others.
     public init(
-        limits: SpoolLimits, store: any SpoolStore, left: [(key: SpoolKey, messages: Int, bytes: Int)], random: UInt64,
-        unixNanoseconds: UInt64
+        limits: SpoolLimits, store: any SpoolStore, left: [(key: SpoolKey, messages: Int, bytes: Int)],
+        setAside: [SpoolKey: SetAsideCount] = [:], random: UInt64, unixNanoseconds: UInt64
     ) {
         self.limits = limits
         self.store = store
@@ -63,10 +67,13 @@ public final class Spool: Sendable {
         state.withLock { state in
             for (key, messages, bytes) in left where messages > 0 {
                 state.queues[key] = Queue(stored: messages, bytes: bytes, sinceUnixNanoseconds: unixNanoseconds)
-                state.messages += messages
-                state.bytes += bytes
+                state.waiting.add(messages, bytes)
             }
-            total.store(state.messages, ordering: .relaxed)
+            for (key, count) in setAside where count.amount.messages > 0 {
+                state.setAside[key] = count
+                state.setAsideTotal.add(count.amount.messages, count.amount.bytes)
+            }
+            total.store(state.waiting.messages, ordering: .relaxed)
         }
     }
 
@@ -88,16 +95,21 @@ public final class Spool: Sendable {
     /// Takes room for one message; false when the spool is full.
     func reserve(_ key: SpoolKey, bytes: Int, at now: Instant) -> Bool {
         state.withLock { state in
-            guard state.messages < limits.messages, state.bytes + bytes <= limits.bytes else { return false }
-            var queue = state.queues[key] ?? Queue(sinceUnixNanoseconds: now.unixNanoseconds)
-            queue.arriving += 1
-            queue.bytes += bytes
-            state.queues[key] = queue
-            state.messages += 1
-            state.bytes += bytes
-            total.store(state.messages, ordering: .relaxed)
+            guard state.waiting.messages + state.setAsideTotal.messages < limits.messages,
+                state.waiting.bytes + state.setAsideTotal.bytes + bytes <= limits.bytes
+            else { return false }
+            arriving(key, messages: 1, bytes: bytes, unixNanoseconds: now.unixNanoseconds, &state)
             return true
         }
+    }
+
+    func arriving(_ key: SpoolKey, messages: Int, bytes: Int, unixNanoseconds: UInt64, _ state: inout State) {
+        var queue = state.queues[key] ?? Queue(sinceUnixNanoseconds: unixNanoseconds)
+        queue.arriving += messages
+        queue.bytes += bytes
+        state.queues[key] = queue
+        state.waiting.add(messages, bytes)
+        total.store(state.waiting.messages, ordering: .relaxed)
     }
 
     /// Hands a message for which there is room to the store. `completion` is called once, on any thread, unless the
@@ -145,10 +157,7 @@ public final class Spool: Sendable {
     func keys(of listener: String) -> [SpoolKey] {
         state.withLock { state in
             state.queues.filter { $0.key.listener == listener && $0.value.stored > 0 }.map(\.key)
-        }.sorted { left, right in
-            left.database != right.database
-                ? left.database < right.database : left.stream.lexicographicallyPrecedes(right.stream)
-        }
+        }.sorted()
     }
 
     /// Whether anything of a listener waits.
@@ -173,13 +182,18 @@ public final class Spool: Sendable {
             }
         case .setAside(let key, let message, let reason):
             store.setAside(key, message, reason: reason) { [self] result in
-                if case .success = result { gone(key, 1, message.byteCount) }
+                if case .success = result {
+                    state.withLock { state in
+                        letGo(key, messages: 1, bytes: message.byteCount, &state, total: 1)
+                        state.countSetAside(key, reason, message.byteCount)
+                    }
+                }
                 answer(result.answer { .done })
             }
         }
     }
 
-    private func isWithdrawn(_ message: SpooledMessage, _ key: SpoolKey) -> Bool {
+    func isWithdrawn(_ message: SpooledMessage, _ key: SpoolKey) -> Bool {
         state.withLock { $0.withdrawn[key]?.contains(message.id) ?? false }
     }
 
@@ -187,10 +201,9 @@ public final class Spool: Sendable {
         state.withLock { letGo(key, messages: messages, bytes: bytes, &$0, total: messages) }
     }
 
-    private func letGo(_ key: SpoolKey, messages: Int, bytes: Int, _ state: inout State, total count: Int) {
-        state.messages -= count
-        state.bytes -= bytes
-        total.store(state.messages, ordering: .relaxed)
+    func letGo(_ key: SpoolKey, messages: Int, bytes: Int, _ state: inout State, total count: Int) {
+        state.waiting.add(-count, -bytes)
+        total.store(state.waiting.messages, ordering: .relaxed)
         guard var queue = state.queues[key] else { return }
         queue.stored -= messages
         queue.bytes -= bytes
@@ -210,6 +223,13 @@ public final class Spool: Sendable {
                 sum.bytes += queue.bytes
                 sum.sinceUnixNanoseconds = min(sum.sinceUnixNanoseconds, queue.sinceUnixNanoseconds)
                 byListener[key.listener] = sum
+            }
+            var setAside = byListener.mapValues { _ in 0 }
+            for (key, count) in state.withLock({ $0.setAside }) {
+                setAside[key.listener, default: 0] += count.amount.messages
+            }
+            for (listener, messages) in setAside {
+                samples.set(MetricCatalog.spoolSetAside, [listener], value: UInt64(clamping: messages))
             }
             for (listener, queue) in byListener {
                 samples.set(MetricCatalog.spoolMessages, [listener], value: UInt64(clamping: queue.stored))

@@ -24,6 +24,18 @@ public protocol SpoolStore: Sendable {
     func setAside(
         _ key: SpoolKey, _ message: SpooledMessage, reason: String,
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+    /// Messages of a key, the oldest first, from this id on.
+    func records(
+        _ key: SpoolKey, _ state: SpoolState, from id: StreamEntryID, most: Int,
+        completion: @escaping @Sendable (Result<[SpoolRecord], SpoolFailure>) -> Void)
+    /// Puts messages that were set aside behind all others of their key: all of them, or none.
+    func restore(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+    /// Lets go of messages that were set aside.
+    func discard(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
 }
 
 /// The disk was not able to.

@@ -2,7 +2,7 @@ import Telemetry
 import Wire
 
 /// Whose messages queue up together: one stream of one database, or one subject, behind one listener.
-public struct SpoolKey: Hashable, Sendable {
+public struct SpoolKey: Hashable, Sendable, Comparable {
     /// The listener by its name, which survives a restart.
     public var listener: String
     /// The number of the database; 0 where there are none.
@@ -15,6 +15,13 @@ public struct SpoolKey: Hashable, Sendable {
         self.listener = listener
         self.database = database
         self.stream = stream
+    }
+
+    /// By listener, database and stream.
+    public static func < (left: SpoolKey, right: SpoolKey) -> Bool {
+        if left.listener != right.listener { return left.listener < right.listener }
+        if left.database != right.database { return left.database < right.database }
+        return left.stream.lexicographicallyPrecedes(right.stream)
     }
 }
 
@@ -34,6 +41,8 @@ public struct SpooledMessage: Sendable, Equatable {
     public var traceParent: String
     /// Given by the store.
     public var id: StreamEntryID
+    /// The id that the store gave it first, where it has another one since: it was set aside.
+    public var formerID: StreamEntryID?
     /// What was noted on disk before the message was sent: for Redis the id that it gets instead of the promised one, for
     /// NATS the sequence behind which it will be found in its stream, if it was sent.
     public var note: StreamEntryID?
@@ -41,12 +50,24 @@ public struct SpooledMessage: Sendable, Equatable {
     /// A message that is not stored yet unless it has an id.
     public init(
         _ content: Content, traceParent: String, id: StreamEntryID = StreamEntryID(milliseconds: 0, sequence: 0),
-        note: StreamEntryID? = nil
+        formerID: StreamEntryID? = nil, note: StreamEntryID? = nil
     ) {
         self.content = content
         self.traceParent = traceParent
         self.id = id
+        self.formerID = formerID
         self.note = note
+    }
+
+    /// What the store called it when its client was answered: the answer follows from it.
+    public var answeredID: StreamEntryID { formerID ?? id }
+
+    /// How its client was told that it is called.
+    public var promise: String {
+        switch content {
+        case .redis(let entry): "\(SpooledEntry.promisedID(of: answeredID, base: entry.sequenceBase))"
+        case .nats: "\(SpooledPublish.promisedSequence(of: answeredID))"
+        }
     }
 
     /// What counts for the bounds.

@@ -6,30 +6,9 @@ import Pipeline
 /// Three families of streams, told apart by the first byte of their names: what waits, what was noted before a message was
 /// sent, and what was set aside for people. The log's ids are the order; what it has answered is on disk.
 final class SpoolLog: SpoolStore {
-    private enum Family: UInt8 {
-        case waiting = 0x71
-        case notes = 0x6E
-        case aside = 0x61
-    }
-
-    private enum Field {
-        static let head = Array("head".utf8)
-        static let tail = Array("tail".utf8)
-        static let subject = Array("subject".utf8)
-        static let headers = Array("headers".utf8)
-        static let body = Array("body".utf8)
-        static let stream = Array("stream".utf8)
-        static let domain = Array("domain".utf8)
-        static let context = Array("context".utf8)
-        static let base = Array("base".utf8)
-        static let message = Array("message".utf8)
-        static let id = Array("id".utf8)
-        static let reason = Array("reason".utf8)
-    }
-
     private let log: DurableLog
     private let clock: @Sendable () -> UInt64
-    private static let pageMessages = 256
+    private static let pageMessages = 32
 
     /// `clock` gives the Unix time in milliseconds.
     init(log: DurableLog, clock: @escaping @Sendable () -> UInt64) {
@@ -39,26 +18,38 @@ final class SpoolLog: SpoolStore {
 
     // MARK: What an earlier process has left
 
-    /// Every key with what waits for it. Reads all of it.
-    func contents() async throws(SpoolFailure) -> [(key: SpoolKey, messages: Int, bytes: Int)] {
-        guard case .names(let names)? = try await ask([.keys(.list(pattern: nil))]).first else { return [] }
-        var found: [(key: SpoolKey, messages: Int, bytes: Int)] = []
+    /// What is kept: keys with what waits for them, and with what was set aside.
+    struct Contents {
+        var waiting: [(key: SpoolKey, messages: Int, bytes: Int)] = []
+        var setAside: [SpoolKey: SetAsideCount] = [:]
+    }
+
+    /// Everything, counted. Reads all of it.
+    func contents() async throws(SpoolFailure) -> Contents {
+        guard case .names(let names)? = try await ask([.keys(.list(pattern: nil))]).first else { return Contents() }
+        var contents = Contents()
         for name in names {
-            guard let key = Self.key(name) else { continue }
+            guard let (family, key) = Self.place(name), family != .notes else { continue }
             var (messages, bytes) = (0, 0)
-            var next: StreamID? = .zero
-            while let lower = next {
-                let page = StreamRange(key: name, lower: lower, upper: .max, count: Self.pageMessages)
-                guard case .entries(let entries)? = try await ask([.range(page)]).first else { break }
-                for message in entries.compactMap({ Self.message($0) }) {
-                    messages += 1
-                    bytes += message.byteCount
-                }
-                next = entries.count == Self.pageMessages ? entries.last?.id.next : nil
+            try await forEach(name) { record in
+                messages += 1
+                bytes += record.message.byteCount
+                guard family == .aside else { return }
+                contents.setAside[key, default: SetAsideCount()].add(record.reason, bytes: record.message.byteCount)
             }
-            if messages > 0 { found.append((key, messages, bytes)) }
+            if family == .waiting, messages > 0 { contents.waiting.append((key, messages, bytes)) }
         }
-        return found
+        return contents
+    }
+
+    private func forEach(_ name: [UInt8], _ body: (SpoolRecord) -> Void) async throws(SpoolFailure) {
+        var next: StreamID? = .zero
+        while let lower = next {
+            let page = StreamRange(key: name, lower: lower, upper: .max, count: Self.pageMessages)
+            guard case .entries(let entries)? = try await ask([.range(page)]).first else { return }
+            for record in entries.compactMap({ Self.record($0) }) { body(record) }
+            next = entries.count == Self.pageMessages ? entries.last?.id.next : nil
+        }
     }
 
     private func ask(_ commands: [StreamCommand]) async throws(SpoolFailure) -> [StreamReply] {
@@ -154,8 +145,46 @@ final class SpoolLog: SpoolStore {
     ) {
         var fields = Self.fields(message)
         fields.append(name: Field.reason, value: Array(reason.utf8))
+        if message.formerID == nil { fields.append(name: Field.answered, value: Array("\(message.id)".utf8)) }
         let aside = StreamCommand.append(StreamAppend(key: Self.name(.aside, key), fields: fields))
         submit([aside] + Self.removing(key, through: message.id), key) { completion($0.map { _ in }) }
+    }
+
+    // MARK: What people ask for
+
+    func records(
+        _ key: SpoolKey, _ state: SpoolState, from id: StreamEntryID, most: Int,
+        completion: @escaping @Sendable (Result<[SpoolRecord], SpoolFailure>) -> Void
+    ) {
+        let page = StreamRange(
+            key: Self.name(Family(state), key), lower: StreamID(id.milliseconds, id.sequence), upper: .max, count: most)
+        submit([.range(page)], key) { result in
+            completion(
+                result.map { replies in
+                    guard case .entries(let entries)? = replies.first else { return [] }
+                    return entries.compactMap { Self.record($0) }
+                })
+        }
+    }
+
+    func restore(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        let waiting = Self.name(.waiting, key)
+        let appends = messages.map { StreamCommand.append(StreamAppend(key: waiting, fields: Self.fields($0))) }
+        submit(appends + [Self.deleting(key, messages)], key) { completion($0.map { _ in }) }
+    }
+
+    func discard(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        submit([Self.deleting(key, messages)], key) { completion($0.map { _ in }) }
+    }
+
+    private static func deleting(_ key: SpoolKey, _ messages: [SpooledMessage]) -> StreamCommand {
+        .delete(key: name(.aside, key), ids: messages.map { StreamID($0.id.milliseconds, $0.id.sequence) })
     }
 
     // MARK: The log
@@ -182,69 +211,5 @@ final class SpoolLog: SpoolStore {
             case .unavailable(let error): completion(.failure(SpoolFailure(reason: error.description)))
             }
         }
-    }
-
-    // MARK: Forms on disk
-
-    /// The family, the listener, a zero byte, the database, a zero byte, the stream.
-    private static func name(_ family: Family, _ key: SpoolKey) -> [UInt8] {
-        [family.rawValue] + Array(key.listener.utf8) + [0] + Array("\(key.database)".utf8) + [0] + key.stream
-    }
-
-    private static func key(_ name: [UInt8]) -> SpoolKey? {
-        guard name.first == Family.waiting.rawValue else { return nil }
-        let parts = name.dropFirst().split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
-        guard parts.count == 3, let database = Int(String(decoding: parts[1], as: UTF8.self)) else { return nil }
-        return SpoolKey(
-            listener: String(decoding: parts[0], as: UTF8.self), database: database, stream: Array(parts[2]))
-    }
-
-    /// The names of the fields tell what kind of message it is.
-    private static func fields(_ message: SpooledMessage) -> EventFields {
-        var fields = EventFields(reservingBytes: message.byteCount + 192)
-        switch message.content {
-        case .redis(let entry):
-            fields.append(name: Field.head, value: entry.head)
-            fields.append(name: Field.tail, value: entry.tail)
-            fields.append(name: Field.base, value: Array("\(entry.sequenceBase)".utf8))
-        case .nats(let publish):
-            fields.append(name: Field.subject, value: publish.subject)
-            fields.append(name: Field.headers, value: publish.headers)
-            fields.append(name: Field.body, value: publish.body)
-            fields.append(name: Field.stream, value: publish.stream.stream)
-            fields.append(name: Field.domain, value: publish.stream.domain)
-        }
-        fields.append(name: Field.context, value: Array(message.traceParent.utf8))
-        return fields
-    }
-
-    private static func message(_ entry: StreamEntry) -> SpooledMessage? {
-        guard let fields = entry.fields, let content = content(fields) else { return nil }
-        return SpooledMessage(
-            content,
-            traceParent: fields.value(of: Field.context).map { String(decoding: $0, as: UTF8.self) } ?? "",
-            id: StreamEntryID(milliseconds: entry.id.milliseconds, sequence: entry.id.sequence))
-    }
-
-    private static func content(_ fields: EventFields) -> SpooledMessage.Content? {
-        if let head = fields.value(of: Field.head), let tail = fields.value(of: Field.tail),
-            let base = fields.value(of: Field.base).flatMap({ UInt64(String(decoding: $0, as: UTF8.self)) })
-        {
-            return .redis(SpooledEntry(head: Array(head), tail: Array(tail), sequenceBase: base))
-        }
-        guard let subject = fields.value(of: Field.subject), let headers = fields.value(of: Field.headers),
-            let body = fields.value(of: Field.body), let stream = fields.value(of: Field.stream),
-            let domain = fields.value(of: Field.domain)
-        else { return nil }
-        return .nats(
-            SpooledPublish(
-                subject: Array(subject), headers: Array(headers), body: Array(body),
-                stream: JetStreamName(stream: Array(stream), domain: Array(domain))))
-    }
-
-    private static func id(_ text: ArraySlice<UInt8>) -> StreamEntryID? {
-        let parts = String(decoding: text, as: UTF8.self).split(separator: "-")
-        guard parts.count == 2, let milliseconds = UInt64(parts[0]), let sequence = UInt64(parts[1]) else { return nil }
-        return StreamEntryID(milliseconds: milliseconds, sequence: sequence)
     }
 }

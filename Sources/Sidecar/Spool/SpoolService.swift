@@ -21,10 +21,10 @@ final class SpoolService: Service {
         let store = SpoolLog(log: log, clock: clock)
         let left = try await store.contents()
         spool = Spool(
-            limits: limits, store: store, left: left, random: .random(in: 0...UInt64.max),
-            unixNanoseconds: SystemClock.unixNanoseconds())
+            limits: limits, store: store, left: left.waiting, setAside: left.setAside,
+            random: .random(in: 0...UInt64.max), unixNanoseconds: SystemClock.unixNanoseconds())
         let known = Set(configuration.listeners.map(\.name))
-        for (key, messages, _) in left {
+        for (key, messages, _) in left.waiting {
             let metadata: Logger.Metadata = [
                 "listener": "\(key.listener)", "stream": "\(String(decoding: key.stream, as: UTF8.self))",
                 "messages": "\(messages)",

@@ -186,6 +186,11 @@ public enum MetricCatalog {
         "tacho_spool_age_seconds", .gauge, "For how long messages have been waiting on disk.", unit: "seconds",
         labels: [listener])
 
+    public static let spoolSetAside = MetricFamily(
+        "tacho_spool_set_aside_messages", .gauge,
+        "Messages that the spool keeps apart on disk, until somebody redrives or purges them.",
+        labels: [listener])
+
     public static let spoolStored = MetricFamily(
         "tacho_spool_stored_total", .counter, "Publishes that were stored on disk instead of being refused.",
         labels: [listener, destination])
@@ -294,8 +299,9 @@ public enum MetricCatalog {
         opaqueSessions,
         sockets, socketsClosed, socketEvents, projectionLag, projectionEvents, projectionRows,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
-        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, spoolMessages, spoolBytes, spoolAge, spoolStored,
-        spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges, anomalyScore, lag,
+        retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, spoolMessages, spoolBytes, spoolAge,
+        spoolSetAside, spoolStored, spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges,
+        anomalyScore, lag,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes, guardRecords,

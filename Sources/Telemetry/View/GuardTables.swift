@@ -73,15 +73,7 @@ public struct GuardTables: Sendable {
     private func plain(_ text: String) -> String { TerminalText.clipped(TerminalText.plain(text), 48) }
 
     private func table(_ rows: [[String]], _ roles: [TerminalStyle.Role?], right: Set<Int>) -> String {
-        let columns = rows[0].indices
-        let widths = columns.map { column in rows.map { $0[column].count }.max() ?? 0 }
-        return rows.enumerated().map { number, row in
-            let cells = columns.map { column in
-                if right.contains(column) { return TerminalText.rightAligned(row[column], widths[column]) }
-                return column == columns.last ? row[column] : TerminalText.padded(row[column], widths[column])
-            }
-            return style.paint(cells.joined(separator: "  "), number < roles.count ? roles[number] : nil)
-        }.joined(separator: "\n")
+        TextTable.text(rows, roles, right: right, style)
     }
 
     /// Three significant digits.

@@ -7,7 +7,7 @@ import Synchronization
 final class TestSpoolStore: SpoolStore {
     private struct State {
         var messages: [SpoolKey: [SpooledMessage]] = [:]
-        var aside: [SpooledMessage] = []
+        var aside: [SpoolRecord] = []
         var appends: [@Sendable () -> Void] = []
         var removals: [@Sendable () -> Void]?
         var failure: SpoolFailure?
@@ -100,8 +100,48 @@ final class TestSpoolStore: SpoolStore {
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     ) {
         state.withLock { state in
-            state.aside.append(message)
+            var kept = message
+            kept.formerID = message.answeredID
+            kept.id = StreamEntryID(milliseconds: 1_700_000_001_000, sequence: UInt64(state.aside.count))
+            state.aside.append(SpoolRecord(message: kept, reason: reason))
             state.messages[key]?.removeAll { $0.id == message.id }
+        }
+        completion(.success(()))
+    }
+
+    func records(
+        _ key: SpoolKey, _ kind: SpoolState, from id: StreamEntryID, most: Int,
+        completion: @escaping @Sendable (Result<[SpoolRecord], SpoolFailure>) -> Void
+    ) {
+        let all = state.withLock { state in
+            kind == .setAside ? state.aside : (state.messages[key] ?? []).map { SpoolRecord(message: $0) }
+        }
+        completion(.success(Array(all.filter { $0.message.id >= id }.prefix(most))))
+    }
+
+    func restore(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        completion(
+            state.withLock { state in
+                if let failure = state.failure { return .failure(failure) }
+                for var message in messages {
+                    state.aside.removeAll { $0.message.id == message.id }
+                    message.id = StreamEntryID(milliseconds: 1_700_000_002_000, sequence: state.nextSequence)
+                    state.nextSequence += 1
+                    state.messages[key, default: []].append(message)
+                }
+                return .success(())
+            })
+    }
+
+    func discard(
+        _ key: SpoolKey, _ messages: [SpooledMessage],
+        completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
+    ) {
+        state.withLock { state in
+            state.aside.removeAll { record in messages.contains { $0.id == record.message.id } }
         }
         completion(.success(()))
     }
@@ -121,11 +161,15 @@ final class SpoolWorld {
     let world: World
     private let listener: UInt32
 
-    init(messages: Int = 100, inject: InjectionRule = .never, listener: UInt32 = 0) {
+    init(
+        messages: Int = 100, setAside: SetAsideCount = SetAsideCount(), inject: InjectionRule = .never,
+        listener: UInt32 = 0
+    ) {
         self.listener = listener
         spool = Spool(
             limits: SpoolLimits(messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000), store: store,
-            left: [], random: 0, unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
+            left: [], setAside: [Self.key: setAside], random: 0,
+            unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
         world = World(inject: inject, guards: guards, spool: spool, listener: listener)
         open()
     }

@@ -1,16 +1,14 @@
-import EventLog
-import Gateway
-import Wire
+package import Wire
 
 /// The members of a JSON object that somebody has sent: what is missing, of another kind or not known is a mistake that
 /// is named.
-struct JSONMembersReader {
+package struct JSONMembersReader {
     private let value: JSONValue
     /// Names in messages begin with it.
     private let path: String
 
     /// The object in a body.
-    init(_ bytes: [UInt8], known: [String]) throws(GatewayProblem) {
+    package init(_ bytes: [UInt8], known: [String]) throws(GatewayProblem) {
         do throws(JSONFault) {
             value = try JSONValue(parsing: bytes.span)
         } catch {
@@ -37,40 +35,41 @@ struct JSONMembersReader {
         }
     }
 
-    private func mistake(_ name: String, _ expected: String) -> GatewayProblem {
+    /// A mistake in a member.
+    package func mistake(_ name: String, _ expected: String) -> GatewayProblem {
         .badQuery("\(path)\(name): expected \(expected)")
     }
 
-    subscript(name: String) -> JSONValue? {
+    package subscript(name: String) -> JSONValue? {
         value[name].flatMap { $0 == .null ? nil : $0 }
     }
 
     /// Whether the member is there, as null or anything else.
-    func names(_ name: String) -> Bool { value[name] != nil }
+    package func names(_ name: String) -> Bool { value[name] != nil }
 
-    func object(_ name: String, known: String...) throws(GatewayProblem) -> JSONMembersReader? {
+    package func object(_ name: String, known: String...) throws(GatewayProblem) -> JSONMembersReader? {
         guard let value = self[name] else { return nil }
         return try JSONMembersReader(value, path: "\(path)\(name).", known: known)
     }
 
-    func text(_ name: String) throws(GatewayProblem) -> String? {
+    package func text(_ name: String) throws(GatewayProblem) -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.text, !text.isEmpty else { throw mistake(name, "a text that is not empty") }
         return text
     }
 
-    func required(_ name: String) throws(GatewayProblem) -> String {
+    package func required(_ name: String) throws(GatewayProblem) -> String {
         guard let text = try text(name) else { throw mistake(name, "a text; it is required") }
         return text
     }
 
-    func flag(_ name: String) throws(GatewayProblem) -> Bool? {
+    package func flag(_ name: String) throws(GatewayProblem) -> Bool? {
         guard let value = self[name] else { return nil }
         guard let flag = value.truth else { throw mistake(name, "true or false") }
         return flag
     }
 
-    func number(_ name: String, in range: ClosedRange<Int64>) throws(GatewayProblem) -> Int64? {
+    package func number(_ name: String, in range: ClosedRange<Int64>) throws(GatewayProblem) -> Int64? {
         guard let value = self[name] else { return nil }
         guard let number = value.integer, range.contains(number) else {
             throw mistake(name, "a whole number from \(range.lowerBound) to \(range.upperBound)")
@@ -78,7 +77,7 @@ struct JSONMembersReader {
         return number
     }
 
-    func decimal(_ name: String, in range: ClosedRange<Double>) throws(GatewayProblem) -> Double? {
+    package func decimal(_ name: String, in range: ClosedRange<Double>) throws(GatewayProblem) -> Double? {
         guard let value = self[name] else { return nil }
         guard let number = value.double, range.contains(number) else {
             throw mistake(name, "a number from \(range.lowerBound) to \(range.upperBound)")
@@ -86,7 +85,7 @@ struct JSONMembersReader {
         return number
     }
 
-    func numbers(_ name: String, in range: ClosedRange<Int64>, atMost: Int) throws(GatewayProblem) -> [Int64]? {
+    package func numbers(_ name: String, in range: ClosedRange<Int64>, atMost: Int) throws(GatewayProblem) -> [Int64]? {
         guard let value = self[name] else { return nil }
         let expected = "up to \(atMost) whole numbers from \(range.lowerBound) to \(range.upperBound)"
         guard case .array(let values) = value, values.count <= atMost else { throw mistake(name, expected) }
@@ -98,7 +97,7 @@ struct JSONMembersReader {
         return numbers
     }
 
-    func list(_ name: String, atMost: Int) throws(GatewayProblem) -> [JSONValue]? {
+    package func list(_ name: String, atMost: Int) throws(GatewayProblem) -> [JSONValue]? {
         guard let value = self[name] else { return nil }
         guard case .array(let values) = value, values.count <= atMost else {
             throw mistake(name, "a list of at most \(atMost)")
@@ -107,23 +106,9 @@ struct JSONMembersReader {
     }
 
     /// Members of an element of a list.
-    func element(_ value: JSONValue, _ name: String, _ index: Int, known: String...) throws(GatewayProblem)
+    package func element(_ value: JSONValue, _ name: String, _ index: Int, known: String...) throws(GatewayProblem)
         -> JSONMembersReader
     {
         try JSONMembersReader(value, path: "\(path)\(name)[\(index)].", known: known)
-    }
-
-    /// Ids of events, `milliseconds-sequence`, at least one.
-    func ids(_ name: String, atMost: Int) throws(GatewayProblem) -> [StreamID] {
-        let expected = "1 to \(atMost) ids of events (`tachoid`, such as 1795452187905-0)"
-        guard case .array(let values)? = self[name], (1...max(atMost, 1)).contains(values.count) else {
-            throw mistake(name, expected)
-        }
-        var ids: [StreamID] = []
-        for value in values {
-            guard let id = value.text.flatMap({ StreamID(text: $0) }) else { throw mistake(name, expected) }
-            ids.append(id)
-        }
-        return ids
     }
 }
