@@ -199,7 +199,7 @@ let package = Package(
         .target(
             name: "EventLogSupport", dependencies: ["EventLog"], path: "Tests/EventLogSupport", swiftSettings: strict),
 
-        // Randomness that a seed repeats.
+        // Randomness that a seed repeats, and a port that refuses.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
 
         .testTarget(name: "ResilienceTests", dependencies: ["Resilience", "TestSupport"], swiftSettings: strict),
@@ -218,7 +218,7 @@ let package = Package(
         .testTarget(
             name: "ProxyTests",
             dependencies: [
-                "Proxy", "Pipeline", "Telemetry",
+                "Proxy", "Pipeline", "Telemetry", "TestSupport",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOEmbedded", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),

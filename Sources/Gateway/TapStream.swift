@@ -25,6 +25,9 @@ struct TapStream: Sendable {
                     if lines.readableBytes > 0 { try await writer.write(lines) }
                     try await Task.sleep(for: Self.pause)
                 }
+                // What was told until the drain began.
+                let last = lines()
+                if !isClosed.isSet, last.readableBytes > 0 { try await writer.write(last) }
             } onInboundClosed: {
                 isClosed.set()
             }

@@ -79,13 +79,14 @@ def test_a_request_waits_for_its_place_and_the_connection_with_it(world, nats):
         await worker.app.publish("news", b"hello")
         [message] = await collect(news, 1)
         assert message.data == b"hello"
+        await until(lambda: (WORK, b"1") in worker.seen, what="the first request")
         assert [subject for subject, _ in worker.seen if subject != "news"] == [WORK]
         worker.may_answer.set()
         assert (await first).data == b"done 1"
         assert (await second).data == b"done " + b"2" * 50_000
         await until(lambda: len(worker.seen) == 4, what="all messages")
         assert [subject for subject, _ in worker.seen if subject != "news"] == [WORK, WORK, "later"]
-        assert waiting(tacho) == 0
+        await until(lambda: waiting(tacho) == 0, what="nobody to wait")
         assert tacho.metrics().sum("tacho_bulkhead_rejected_total", **LABELS) == 0
 
     run(scenario())

@@ -3,6 +3,7 @@ import Export
 import Logging
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 /// Every row of the OTLP/HTTP rules, against a real connection; only the time between attempts is not real.
@@ -136,17 +137,17 @@ struct ExportWorkerTests {
         try await ScriptedReceiver.with([.silence]) { receiver in
             let run = ExportRun(receiver.endpoint) { $0.requestTimeoutMilliseconds = 150 }
             run.export(1)
-            #expect(run.outcomes == [.retried(.transport(.timeout)), .accepted])
+            // On a busy machine the answer to a later attempt may take too long as well.
+            #expect(run.outcomes.dropLast().allSatisfy { $0 == .retried(.transport(.timeout)) })
+            #expect(run.outcomes.count > 1 && run.outcomes.last == .accepted)
             #expect(run.ledger.exported == 1)
         }
     }
 
     @Test("When nobody listens, attempts go on for five minutes and then the batch is counted as expired")
-    func connectionRefused() async throws {
-        let receiver = try await ScriptedReceiver()
-        let endpoint = receiver.endpoint
-        try await receiver.stop()
-        let run = ExportRun(endpoint)
+    func connectionRefused() throws {
+        let port = try #require(DeafPort())
+        let run = ExportRun("http://127.0.0.1:\(port.number)/v1/traces")
         run.export(5)
         #expect(run.ledger.dropped(.expired) == 5)
         #expect(run.retryDelays.reduce(0, +) <= 300_000)
@@ -154,6 +155,7 @@ struct ExportWorkerTests {
         #expect(run.outcomes.last == .failed(.transport(.connect)))
         // Many failures of one kind within minutes: far fewer lines.
         #expect(run.log.lines.count < run.outcomes.count)
+        withExtendedLifetime(port) {}
     }
 
     @Test("An address that curl cannot use is final")

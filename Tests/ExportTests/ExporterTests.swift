@@ -2,6 +2,7 @@ import Export
 import Logging
 import ServiceLifecycle
 import Telemetry
+import TestSupport
 import Testing
 
 @Suite("Exporter as a service")
@@ -52,14 +53,13 @@ struct ExporterTests {
 
     @Test("A shutdown does not wait for a receiver that is not there")
     func drainWithoutReceiver() async throws {
-        let receiver = try await ScriptedReceiver()
-        let endpoint = receiver.endpoint
-        try await receiver.stop()
-        let exporter = try exporter(endpoint) { $0.batchSize = 10 }
+        let port = try #require(DeafPort())
+        let exporter = try exporter("http://127.0.0.1:\(port.number)/v1/traces") { $0.batchSize = 10 }
         try await run(exporter) { offer(95, to: exporter) }
         let ledger = exporter.queue.snapshot()
         #expect(ledger.dropped(.shutdown) == 95)
         #expect(ledger.isBalanced)
+        withExtendedLifetime(port) {}
     }
 
     @Test("A shutdown gives up on a receiver that stays silent")

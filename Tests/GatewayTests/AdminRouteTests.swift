@@ -143,8 +143,6 @@ struct AdminRouteTests {
             ) { response in (response.status.code, response.headers[.contentType], String(buffer: response.body)) }
             while !tap.isWatched { await Task.yield() }
             for milliseconds: UInt64 in 0..<4 { tap.emit(event(milliseconds)) }
-            // The watcher comes by several times a second; the drain waits for nobody.
-            try await Task.sleep(for: .milliseconds(400))
             readiness.markDraining()
             let (status, contentType, body) = try await answer
             #expect(status == 200 && contentType == "application/x-ndjson")
@@ -153,10 +151,12 @@ struct AdminRouteTests {
                 "stage":"published","system":"redis","time":"2026-01-02T03:04:05.12#456Z",\
                 "trace_id":"0000000000000000000000000000000a"}
                 """
-            #expect(
-                body.split(separator: "\n").map(String.init) == [
-                    line.replacing("#", with: "3"), line.replacing("#", with: "4"), #"{"dropped":0,"skipped":2}"#,
-                ])
+            let lines = body.split(separator: "\n").map(String.init)
+            #expect(lines.prefix(2) == [line.replacing("#", with: "3"), line.replacing("#", with: "4")])
+            // Told at once, or one after the other where the watcher came by in between.
+            let rest = Array(lines.dropFirst(2))
+            let one = #"{"dropped":0,"skipped":1}"#
+            #expect(rest == [#"{"dropped":0,"skipped":2}"#] || rest == [one, one])
         }
         #expect(!tap.isWatched)
     }

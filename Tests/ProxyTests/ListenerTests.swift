@@ -4,6 +4,7 @@ import NIOPosix
 import Pipeline
 import Synchronization
 import Telemetry
+import TestSupport
 import Testing
 
 @testable import Proxy
@@ -11,7 +12,8 @@ import Testing
 /// Listeners with real sockets, on loopback and with ports that the system picks.
 @Suite(.serialized) struct ListenerTests {
     @Test func aRefusedUpstreamIsAnErrorInTheClientsProtocol() async throws {
-        let bench = try await Bench(RedisSession.self, upstream: .tcp(host: "127.0.0.1", port: try unusedPort()))
+        let port = try #require(DeafPort())
+        let bench = try await Bench(RedisSession.self, upstream: .tcp(host: "127.0.0.1", port: port.number))
         let client = try await bench.connect()
         try await client.send("PING\r\n")
         let answer = try await client.receiveUntilClosed()
@@ -20,6 +22,7 @@ import Testing
         #expect(bench.events.count == 1)
         #expect(bench.metric("tacho_upstream_failures_total{listener=\"test\",reason=\"refused\"}") == 1)
         try await bench.stop()
+        withExtendedLifetime(port) {}
     }
 
     @Test func anUpstreamSocketThatDoesNotExist() async throws {
@@ -111,23 +114,6 @@ import Testing
         #expect(try await client.receiveUntilClosed() == "hello")
         try await bench.stop()
         try await echo.stop()
-    }
-
-    /// A port on which nobody listens, or at least nobody did a moment ago.
-    private func unusedPort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
-            }
-        }
-        try #require(bound)
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     /// What a killed process leaves behind.

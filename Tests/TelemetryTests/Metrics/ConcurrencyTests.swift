@@ -28,7 +28,7 @@ struct ConcurrencyTests {
 
         var counted: UInt64 = 0
         var renderings = 0
-        while writers.contains(where: { !$0.isFinished }) {
+        repeat {
             let buckets = try Self.values(registry, "shop_wait_seconds_bucket")
             let count = try Self.values(registry, "shop_wait_seconds_count")
             #expect(buckets == buckets.sorted(), "buckets are cumulative")
@@ -37,7 +37,7 @@ struct ConcurrencyTests {
             counted = buckets.last ?? counted
             try Self.expectTotalsAgree(registry)
             renderings += 1
-        }
+        } while writers.contains { !$0.isFinished }
 
         let total = UInt64(3 * recordsPerWriter)
         #expect(renderings > 0)
