@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from harness import RawClient, Relay, command, tacho as program, wait_for
+from harness.process import freeze
 
 STREAM = "orders"
 KEY = "orders publish"
@@ -215,7 +216,7 @@ def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, b
     apps = [publish(tacho, pause=0.02, patience=1) for _ in range(20)]
     wait_for(lambda: all(app.sent > 5 for app in apps), what="traffic")
     process = bad_network.server.process
-    process.send_signal(signal.SIGSTOP)
+    freeze(process)
     try:
         wait_for(lambda: "open" in (state(tacho), state(tacho, "upstream")), what="a breaker to open")
         fresh = tacho.client(socket_timeout=5)

@@ -14,6 +14,7 @@ import pytest
 from harness import RawClient, Tacho
 from harness.log_files import CopyingProcess, Closing, run, verify
 from harness.net import free_port, wait_for
+from harness.process import freeze
 
 CRASHES = int(os.environ.get("TACHO_E2E_CRASHES", "20"))
 STREAM, GROUP = "orders", "workers"
@@ -224,7 +225,7 @@ def test_stopped_and_continued_it_goes_on_where_it_was(world):
         worker.start()
     for _ in range(3):
         time.sleep(0.2)
-        tacho.process.send_signal(signal.SIGSTOP)
+        freeze(tacho.process)
         before = [len(worker.acknowledged) for worker in workers]
         # The directory is still held, though nobody answers.
         complaint = refused_start(scratch / "tacho-data")

@@ -7,6 +7,7 @@ import pytest
 import redis
 
 from harness import Address, Tacho, command, free_port, parse, wait_for
+from harness.process import freeze
 
 STREAM = "orders"
 
@@ -92,7 +93,7 @@ def test_redis_killed_and_restarted_under_traffic(redis_server, receiver, tacho)
 def test_a_reply_that_never_comes_leaves_a_marked_span(redis_server, receiver, tacho):
     with tacho.raw() as raw:
         assert raw.ask("PING") == "PONG"
-        redis_server.process.send_signal(signal.SIGSTOP)
+        freeze(redis_server.process)
         raw.send(command("XADD", STREAM, "*", "f", "v"))
         tacho.wait_for_metric("tacho_injected_messages_total", 1)
         redis_server.kill()

@@ -5,6 +5,7 @@ import resource
 import signal
 
 from harness import command, wait_for
+from harness.process import freeze
 
 MIB = 1024  # in KiB
 GROWTH_ALLOWED_KIB = 8 * MIB
@@ -69,7 +70,7 @@ def test_an_upstream_that_does_not_read_holds_no_memory_of_ours(world, redis_ser
     with tacho.raw() as raw:
         raw.call("PING")
         raw.socket.settimeout(1)
-        redis_server.process.send_signal(signal.SIGSTOP)
+        freeze(redis_server.process)
         try:
             sent = 0
             value = b"x" * (1 << 20)
