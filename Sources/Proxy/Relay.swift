@@ -130,6 +130,7 @@ final class Relay<Machine: SessionMachine> {
         writeNow(machine.returned(outcome, at: SystemClock.now()))
         worker.lane.flush()
         followHold()
+        wentOn()
     }
 
     /// What nobody's read will flush.
@@ -183,6 +184,13 @@ final class Relay<Machine: SessionMachine> {
         contexts.client?.flush()
         worker.lane.flush()
         followHold()
+        wentOn()
+    }
+
+    /// Without a read of either side: replies may be read again, and a drain may have waited for this.
+    private func wentOn() {
+        becameWritable(.client)
+        if state.relayed(isIdle: machine.isIdle) == .closeBoth { closeBoth() }
     }
 
     private func endHold() {
@@ -196,7 +204,7 @@ final class Relay<Machine: SessionMachine> {
     // MARK: Back-pressure
 
     func mayRead(_ side: Side) -> Bool {
-        let isHeld = side == .client && machine.holdsClient
+        let isHeld = side == .client ? machine.holdsClient : machine.holdsReplies
         if !isHeld, context(side.other)?.channel.isWritable ?? true, handshakes.mayRead(side) { return true }
         switch side {
         case .client: waitsToRead.client = true
@@ -227,15 +235,24 @@ final class Relay<Machine: SessionMachine> {
             return
         }
         let now = SystemClock.now()
+        let action = state.finished(side)
+        if side == .upstream, action == .finishOther, loseUpstream(at: now) { return closeAfterFlush(.upstream) }
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
-        switch state.finished(side) {
+        switch action {
         case .finishOther:
-            if side == .upstream { machine.upstreamLost(at: now) }
             context(side.other)?.close(mode: .output, promise: nil)
         case .closeBoth: closeBoth()
         case .nothing: break
         }
+    }
+
+    /// True: the client is still to be told something, and the session ends by itself then.
+    private func loseUpstream(at now: Instant) -> Bool {
+        write(machine.upstreamLost(at: now))
+        contexts.client?.flush()
+        followHold()
+        return machine.outlivesUpstream
     }
 
     func closed(_ side: Side) {
@@ -243,8 +260,9 @@ final class Relay<Machine: SessionMachine> {
         switch state.closed(side) {
         case .closeOther(let isLoss):
             let now = SystemClock.now()
-            if isLoss { machine.upstreamLost(at: now) }
+            let goesOn = isLoss && loseUpstream(at: now)
             if isLoss, !wasIdle { onUpstreamLost() }
+            guard !goesOn else { return detach(side) }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
             detach(side)
             closeAfterFlush(side.other)

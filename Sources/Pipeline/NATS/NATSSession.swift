@@ -179,11 +179,12 @@ public struct NATSSession: SessionMachine {
     }
 
     /// What waits for an answer has failed, as far as the guards are concerned.
-    public mutating func upstreamLost(at now: Instant) {
+    public mutating func upstreamLost(at now: Instant) -> SessionOutput {
         _ = kept.removeAll()
         for ticket in awaited.takeTickets(since: .max) {
             lane.completed(ticket, .failed(.connection), latency: nil, listener)
         }
+        return .nothing
     }
 
     // MARK: Becoming opaque

@@ -35,8 +35,10 @@ struct RedisEntryCommand {
     private(set) var hasCausation = false
     private(set) var bodySize: Int64 = 0
     private var fields = 0..<0
-    /// The stream must be there already, or the broker recognises duplicates: what it replies depends on what it has.
-    private var dependsOnBroker = false
+    /// The broker recognises a second arrival by a key, the application's own or a hash of the fields.
+    private(set) var isKeyed = false
+    /// The stream must be there already.
+    private(set) var needsStream = false
     private var conversationRange: Range<Int>?
     private var traceStateRange: Range<Int>?
     var hasTraceStateField: Bool { traceStateRange != nil }
@@ -71,7 +73,7 @@ struct RedisEntryCommand {
     /// The number of the id among the arguments, if the broker is to choose the id and its reply can be foreseen.
     func spoolableID(_ arguments: RedisArguments, _ bytes: Span<UInt8>) -> Int? {
         let id = fields.lowerBound - 1
-        return !dependsOnBroker && arguments.isWord(id, "*", bytes) ? id : nil
+        return !isKeyed && !needsStream && arguments.isWord(id, "*", bytes) ? id : nil
     }
 
     /// The application's own correlation id.
@@ -123,7 +125,7 @@ struct RedisEntryCommand {
             if arguments.isWord(position, "NOMKSTREAM", bytes) || arguments.isWord(position, "KEEPREF", bytes)
                 || arguments.isWord(position, "DELREF", bytes) || arguments.isWord(position, "ACKED", bytes)
             {
-                dependsOnBroker = dependsOnBroker || arguments.isWord(position, "NOMKSTREAM", bytes)
+                needsStream = needsStream || arguments.isWord(position, "NOMKSTREAM", bytes)
                 position += 1
             } else if arguments.isWord(position, "MAXLEN", bytes) || arguments.isWord(position, "MINID", bytes) {
                 position += 1
@@ -131,10 +133,10 @@ struct RedisEntryCommand {
                 position += 1
             } else if arguments.isWord(position, "LIMIT", bytes) || arguments.isWord(position, "IDMPAUTO", bytes) {
                 isContentHashed = isContentHashed || arguments.isWord(position, "IDMPAUTO", bytes)
-                dependsOnBroker = dependsOnBroker || isContentHashed
+                isKeyed = isKeyed || isContentHashed
                 position += 2
             } else if arguments.isWord(position, "IDMP", bytes) {
-                dependsOnBroker = true
+                isKeyed = true
                 position += 3
             } else {
                 return position + 1

@@ -16,6 +16,8 @@ struct PendingReplies {
         var ticket = GuardTicket.none
         /// The reply may come late although nothing is wrong.
         var mayWait = false
+        /// It publishes under an idempotency key, and a copy is kept.
+        var isKeyed = false
     }
 
     /// How the reply is to be understood.
@@ -41,6 +43,10 @@ struct PendingReplies {
     private var operations = Deque<OpenOperation>()
     /// Our own answers, in the order of their entries.
     private var answers = Deque<[UInt8]>()
+    /// Of those entries that have one.
+    private var copies = Deque<KeyedPublish>()
+    /// Entries at the front that were published again although their replies may yet come.
+    private(set) var republishedCount = 0
 
     /// Entries at the front that were found to be overdue.
     private(set) var examined = 0
@@ -51,8 +57,9 @@ struct PendingReplies {
     var isEmpty: Bool { entries.isEmpty }
     var head: Entry? { entries.first }
 
-    mutating func append(_ entry: Entry, _ operation: OpenOperation?) {
+    mutating func append(_ entry: Entry, _ operation: OpenOperation?, _ copy: KeyedPublish? = nil) {
         entries.append(entry)
+        if let copy { copies.append(copy) }
         if let operation { operations.append(operation) }
     }
 
@@ -61,7 +68,32 @@ struct PendingReplies {
         guard let entry = entries.popFirst() else { return nil }
         if examined > 0 { examined -= 1 }
         if late > 0 { late -= 1 }
+        if republishedCount > 0 { republishedCount -= 1 }
         return entry
+    }
+
+    /// Takes the copy of the entry that was taken last, which has one.
+    mutating func popCopy() -> KeyedPublish? { copies.popFirst() }
+
+    /// What the entry that was taken last has asked for.
+    func nextOperation(of entry: Entry) -> OpenOperation? { entry.hasOperation ? operations.first : nil }
+
+    // All at the front that were published again have both, so queues in step with the first are so here.
+
+    /// That of the first entry that was not published again, which has one.
+    var firstCopy: KeyedPublish? {
+        republishedCount < copies.count ? copies[copies.startIndex + republishedCount] : nil
+    }
+
+    /// See `firstCopy`.
+    var firstOperation: OpenOperation? {
+        republishedCount < operations.count ? operations[operations.startIndex + republishedCount] : nil
+    }
+
+    /// The first entry that was not published again has been.
+    mutating func noteRepublished(as number: UInt64) {
+        copies[copies.startIndex + republishedCount].republication = number
+        republishedCount += 1
     }
 
     /// Takes the operation of the entry that was taken last. Apart from it, since an operation is large and is handed from
@@ -86,7 +118,9 @@ struct PendingReplies {
 
     /// Answers of our own that wait for their turn, or a transaction that we have to abort: without this order of
     /// replies the client would be told wrong things.
-    var dependsOnOrder: Bool { !answers.isEmpty || entries.contains { $0.expectation == .aborted } }
+    var dependsOnOrder: Bool {
+        republishedCount > 0 || !answers.isEmpty || entries.contains { $0.expectation == .aborted }
+    }
 
     subscript(position: Int) -> Entry { entries[entries.startIndex + position] }
 
@@ -135,9 +169,10 @@ struct PendingReplies {
             entries = []
             operations = []
             answers = []
-            (examined, late) = (0, 0)
+            copies = []
+            (examined, late, republishedCount) = (0, 0, 0)
         }
-        return Array(operations)
+        return Array(operations.dropFirst(republishedCount))
     }
 }
 

@@ -310,6 +310,7 @@ extension RedisSession {
             guard !entry.mayWait else { return }
             guard (latency(entry, since: entry.startedAt, at: now) ?? 0) >= limit else { return }
             if !entry.ticket.isNone { lane.completed(entry.ticket, .failed(.timeout), latency: limit, listener) }
+            if entry.isKeyed { republishOverdue(entry, at: now) }
             pending.examineNext()
         }
     }

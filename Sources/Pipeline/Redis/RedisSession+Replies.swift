@@ -15,9 +15,11 @@ extension RedisSession {
                 noteReply(token, bytes)
                 guard token.endsFrame else { continue }
                 finishReply(bytes, at: now)
+                if republishing.replacement != nil { replacedReply = replies.frameStart..<position }
                 replies.endFrame(at: position)
                 replyStart = nil
                 pushIsHandled = false
+                guard republishing.replacement == nil else { return }
                 insertAnswers(at: position)
             }
         }
@@ -101,11 +103,14 @@ extension RedisSession {
             return turnOpaque(.unexpectedReply, at: now)
         }
         let first = replies.tokens[start]
+        let copy = entry.isKeyed ? pending.popCopy() : nil
         if first.kind == .simpleString, first.length == 6, isQueued(first, bytes) {
+            if let copy { republishing.letGo(copy) }
             return queue(entry, pending.popOperation(of: entry), at: now)
         }
         complete(entry, first, bytes, since: entry.startedAt, at: now)
         let outcome = outcome(first, bytes)
+        if let copy, answerKeyed(copy, entry, start, outcome, bytes, at: now) { return }
         switch entry.expectation {
         case .reply, .subscription, .unsubscribeAll:
             break

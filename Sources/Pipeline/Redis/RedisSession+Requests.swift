@@ -177,7 +177,10 @@ extension RedisSession {
             mentions: { entry?.mention(of: $0, arguments, bytes) ?? .nothing })
         if let obstacle { counters.notInjected[obstacle]?.add(1) }
         if injection != .none { inject(injection, into: arguments) }
-        expectReply(to: currentCommand, .send(open), at: now)
+        // The null that NOMKSTREAM may bring depends on the form of RESP, which a courier does not know.
+        let isKeyed = entry.map { $0.isKeyed && !$0.needsStream } ?? false
+        let copy = isKeyed ? keep(arguments, bytes, injection, inline: inline) : nil
+        expectReply(to: currentCommand, .send(open), copy: copy, at: now)
     }
 
     /// A publish does not go on: because a guard says no, or because others of its stream wait on disk. It is stored, or
@@ -298,7 +301,8 @@ extension RedisSession {
     /// The command at hand will be answered, unless the client has asked for silence.
     mutating func expectReply(
         to command: RedisCommandTable.Number, _ operation: OpenOperation? = nil,
-        as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, mayWait: Bool = false, at now: Instant
+        as expectation: PendingReplies.Expectation? = nil, remaining: Int = 1, mayWait: Bool = false,
+        copy: KeyedPublish? = nil, at now: Instant
     ) {
         let ticket = guarding.ticket.isNone ? observation(of: command) : guarding.ticket
         guarding.ticket = .none
@@ -322,8 +326,8 @@ extension RedisSession {
         let entry = PendingReplies.Entry(
             command: command, expectation: expectation ?? Self.expectation(of: command),
             hasOperation: operation != nil, remaining: UInt32(clamping: remaining), startedAt: now, ticket: ticket,
-            mayWait: mayWait || RedisCommandTable.shared.commands[Int(command)].mayWait)
-        pending.append(entry, operation)
+            mayWait: mayWait || RedisCommandTable.shared.commands[Int(command)].mayWait, isKeyed: copy != nil)
+        pending.append(entry, operation, copy)
         if RedisCommandTable.shared.commands[Int(command)].kind == .replicate { turnOpaque(.replication, at: now) }
         if pending.count > listener.pendingRepliesMax { turnOpaque(.pendingLimit, at: now) }
     }

@@ -20,7 +20,7 @@ extension RedisSession {
     mutating func spooled(_ outcome: SpoolOutcome, at now: Instant) -> SessionOutput {
         guard guarding.spooling != nil else { return .nothing }
         guarding.spooling?.outcome = outcome
-        return resume(at: now)
+        return goOnWithRequests(at: now)
     }
 
     /// Whether messages to this stream wait on disk, so that this one has to queue behind them.

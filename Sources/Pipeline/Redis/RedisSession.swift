@@ -40,6 +40,10 @@ public struct RedisSession: SessionMachine {
     var replyStart: Int?
     /// A push whose payload is still passing was already counted.
     var pushIsHandled = false
+    /// Publishes that carry an idempotency key.
+    var republishing = Republishing()
+    /// Where the reply lies that another takes the place of.
+    var replacedReply = 0..<0
     private(set) var opaque: OpaqueReason?
 
     /// CLIENT REPLY.
@@ -59,7 +63,7 @@ public struct RedisSession: SessionMachine {
 
     /// No reply is awaited and no frame is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
-        guarding.hold == nil && isAnswered
+        guarding.hold == nil && isAnswered && republishing.replies.isEmpty
     }
 
     private var isAnswered: Bool {
@@ -83,32 +87,61 @@ public struct RedisSession: SessionMachine {
 
     /// Commands on their way to Redis.
     public mutating func receiveFromClient(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
-        if guarding.hold != nil {
+        if guarding.hold != nil || republishing.isActive || republishing.hasLostUpstream {
             requests.hold(more: bytes)
             return .nothing
         }
         var buffer = bytes
         let start = requests.join(&buffer)
-        return takeRequests(buffer, from: start, at: now)
+        return inOrder(takeRequests(buffer, from: start, at: now))
     }
 
-    /// The moment at which the held command is looked at again.
-    public var resumesAt: UInt64? { guarding.hold?.looksAgainAt }
+    /// The moment at which the held command, or a publish that is tried again, is looked at.
+    public var resumesAt: UInt64? {
+        guard republishing.isActive else { return guarding.hold?.looksAgainAt }
+        return min(republishing.wakesAt, guarding.hold?.looksAgainAt ?? .max)
+    }
 
     /// Goes on with what was held, if it may.
     public mutating func resume(at now: Instant) -> SessionOutput {
-        guard guarding.hold != nil else { return .nothing }
-        var buffer = ByteBuffer()
-        let start = requests.join(&buffer)
-        return takeRequests(buffer, from: start, isHeld: true, at: now)
+        if republishing.isActive { sendDue(at: now) }
+        return inOrder(goOnWithRequests(at: now))
     }
 
     /// Somebody who took a command has spoken.
     public mutating func returned(_ outcome: DetourOutcome, at now: Instant) -> SessionOutput {
         switch outcome {
-        case .spooled(_, let outcome): spooled(outcome, at: now)
-        case .carried: .nothing
+        case .spooled(_, let outcome): return inOrder(spooled(outcome, at: now))
+        case .carried(let number, let outcome):
+            carried(number, outcome, at: now)
+            return inOrder(goOnWithRequests(at: now))
         }
+    }
+
+    /// Takes up what the client has sent while it was not read.
+    mutating func goOnWithRequests(at now: Instant) -> SessionOutput {
+        let goesOn = !republishing.hasLostUpstream && (guarding.hold != nil || !republishing.isActive)
+        var output = goesOn ? takeHeldRequests(at: now) : SessionOutput()
+        output.detours += guarding.takeDetours()
+        return output
+    }
+
+    private mutating func takeHeldRequests(at now: Instant) -> SessionOutput {
+        var buffer = ByteBuffer()
+        let start = requests.join(&buffer)
+        let isHeld = guarding.hold != nil
+        guard isHeld || buffer.readableBytes > 0 else { return .nothing }
+        return takeRequests(buffer, from: start, isHeld: isHeld, at: now)
+    }
+
+    /// What goes to the client goes behind what it has yet to be told.
+    private mutating func inOrder(_ output: SessionOutput) -> SessionOutput {
+        guard !republishing.replies.isEmpty else { return output }
+        var output = output
+        republishing.replies.append(output.toClient)
+        if output.endsSession { republishing.replies.end() }
+        (output.toClient, output.endsSession) = republishing.replies.takeReady()
+        return output
     }
 
     private mutating func takeRequests(
@@ -144,21 +177,35 @@ public struct RedisSession: SessionMachine {
     /// Replies and pushes on their way to the client.
     public mutating func receiveFromUpstream(_ bytes: ByteBuffer, at now: Instant) -> SessionOutput {
         endConnection(as: .opened)
-        let wasHolding = guarding.hold != nil
+        let wasHolding = guarding.hold != nil || republishing.isActive
         var buffer = bytes
         let start = replies.join(&buffer)
-        guard opaque == nil else { return SessionOutput(toClient: buffer) }
+        guard opaque == nil else { return inOrder(SessionOutput(toClient: buffer)) }
         do throws(RESPError) {
             try scanReplies(buffer.readableBytesUInt8Span, from: start, at: now)
+            while let number = republishing.replacement {
+                republishing.replacement = nil
+                cutReply(out: &buffer, awaiting: number)
+                try scanReplies(buffer.readableBytesUInt8Span, from: 0, at: now)
+            }
         } catch {
             turnOpaque(.malformedReply, at: now)
         }
-        if guarding.ends { return endSession() }
+        if guarding.ends { return inOrder(endSession()) }
         let split = replies.split(buffer, keepAtMost: opaque == nil ? listener.frameBytesMax : nil)
         if split.isTooLarge { outgrewReply(buffer.readableBytesUInt8Span, at: now) }
         var output = SessionOutput(toClient: release(buffer, split.passing), becameOpaque: opaque)
         if wasHolding { goOn(&output, at: now) }
-        return output
+        return inOrder(output)
+    }
+
+    /// Takes out the reply that was read last, for which another is sought, and leaves what stands behind it.
+    private mutating func cutReply(out buffer: inout ByteBuffer, awaiting number: UInt64) {
+        republishing.replies.append(release(buffer, replacedReply.lowerBound))
+        republishing.replies.append(awaited: number)
+        while let answer = pending.popLocal() { republishing.replies.append(ByteBuffer(bytes: answer)) }
+        buffer.moveReaderIndex(forwardBy: replacedReply.upperBound)
+        replies.endFrame(at: 0)
     }
 
     /// A reply has come, and with it perhaps the place that a held command waits for.
@@ -170,15 +217,16 @@ public struct RedisSession: SessionMachine {
             output.toUpstream = held.readableBytes > 0 ? held : nil
             return
         }
-        output.append(resume(at: now))
+        output.append(goOnWithRequests(at: now))
     }
 
     /// What was kept of an unfinished command.
     public mutating func clientFinished(at now: Instant) -> SessionOutput {
-        if guarding.hold != nil {
+        guard !republishing.hasLostUpstream else { return .nothing }
+        if guarding.hold != nil || republishing.isActive {
             // The client has gone; what it had sent is carried out, as a broker does that has received it.
             guarding.isBypassed = true
-            let output = resume(at: now)
+            let output = inOrder(takeHeldRequests(at: now))
             if output.toUpstream != nil { return output }
         }
         var rest = ByteBuffer()
@@ -201,20 +249,31 @@ public struct RedisSession: SessionMachine {
     }
 
     /// What waits for a reply has failed, as far as the guards are concerned.
-    public mutating func upstreamLost(at now: Instant) {
+    public mutating func upstreamLost(at now: Instant) -> SessionOutput {
+        guard !republishing.hasLostUpstream else { return .nothing }
+        republishing.hasLostUpstream = true
         endConnection(as: .failed)
+        republishLost(at: now)
         var tickets = pending.takeTickets()
         for index in transaction.indices {
             tickets.append(transaction[index].entry.ticket)
             transaction[index].entry.ticket = .none
         }
         for ticket in tickets { lane.completed(ticket, .failed(.connection), latency: nil, listener) }
+        return inOrder(SessionOutput())
     }
+
+    /// Publishes are being tried again whose answers the client is still to get.
+    public var outlivesUpstream: Bool { republishing.hasLostUpstream && !republishing.replies.isEmpty }
+
+    /// Replies wait behind one that is sought elsewhere, as many as may.
+    public var holdsReplies: Bool { republishing.isFull }
 
     /// Ends what still waits for a reply as disconnected.
     public mutating func closed(at now: Instant) {
         endConnection(as: .unknown)
         abandon(as: .disconnected, at: now)
+        abandonRepublishing(at: now)
         causality.closed()
     }
 

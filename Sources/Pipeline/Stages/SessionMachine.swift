@@ -18,8 +18,12 @@ public protocol SessionMachine: SendableMetatype {
     mutating func closed(at now: Instant)
     /// About ten times a second: what has waited too long for its reply is noticed now.
     mutating func tick(at now: Instant) -> SessionOutput
-    /// The upstream has gone while the client was still there: what waits for a reply will get none.
-    mutating func upstreamLost(at now: Instant)
+    /// The upstream has gone while the client was still there: what waits for a reply will get none from it.
+    mutating func upstreamLost(at now: Instant) -> SessionOutput
+    /// The upstream is lost, and there is still something that the client is to be told. The session ends itself then.
+    var outlivesUpstream: Bool { get }
+    /// While this is true, the machine holds back replies and is to be given no more of them.
+    var holdsReplies: Bool { get }
     /// The guard of the upstream waits for word of this connection. True: the machine tells it, once it knows.
     mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool
     /// While this is set, `resume` is called at this moment of the monotonic clock. It is looked at after every call.
@@ -55,7 +59,11 @@ extension SessionMachine {
     /// Watches no replies.
     public mutating func tick(at now: Instant) -> SessionOutput { .nothing }
     /// Has nothing to say about it.
-    public mutating func upstreamLost(at now: Instant) {}
+    public mutating func upstreamLost(at now: Instant) -> SessionOutput { .nothing }
+    /// What the upstream does not say nobody says.
+    public var outlivesUpstream: Bool { false }
+    /// Holds nothing back.
+    public var holdsReplies: Bool { false }
     /// Whoever opened the connection says that it is open.
     public mutating func take(_ permit: ConnectionPermit, at now: Instant) -> Bool { false }
     /// One answer, to whatever comes first.

@@ -14,13 +14,14 @@ from .prometheus import Prometheus
 from .raw import RawClient, command, parse
 from .redis_server import RedisServer
 from .relay import Relay, TLSFront
+from .scripted_redis import ScriptedRedis
 from .spans import Span, TraceView
 from .stream_socket import StreamSocket
 from .tacho import Tacho
 
 __all__ = [
     "Address", "Answer", "Authority", "EventStream", "EventsHTTP", "FakeNats", "Metrics", "NatsApp", "NatsServer",
-    "OTLPReceiver", "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "Span", "StreamSocket", "TLSFront", "Tacho",
+    "OTLPReceiver", "Prometheus", "RawClient", "RawNats", "RedisServer", "Relay", "ScriptedRedis", "Span", "StreamSocket", "TLSFront", "Tacho",
     "TraceView", "TracingNats", "collect", "command", "free_port", "in_parallel", "injected_context", "jaeger_rules", "pairs",
     "parse", "run", "stored", "until", "wait_for",
 ]

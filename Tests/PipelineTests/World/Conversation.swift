@@ -90,6 +90,7 @@ final class Conversation<Session: SessionMachine> {
 
     var isHolding: Bool { session.holdsClient }
 
+    /// When the session wants to be woken, on the monotonic clock.
     var resumesAt: UInt64? { session.resumesAt }
 
     func take(_ permit: ConnectionPermit) { _ = session.take(permit, at: world.now) }
@@ -100,7 +101,11 @@ final class Conversation<Session: SessionMachine> {
         answers += Self.bytes(output.toClient)
     }
 
-    func loseUpstream() { session.upstreamLost(at: world.now) }
+    func loseUpstream() {
+        let output = session.upstreamLost(at: world.now)
+        note(output)
+        answers += Self.bytes(output.toClient)
+    }
 
     var isIdle: Bool { session.isIdle }
 

@@ -79,9 +79,11 @@ final class World {
         return conversation
     }
 
-    func advance(milliseconds: UInt64) {
-        now.monotonicNanoseconds += milliseconds * 1_000_000
-        now.unixNanoseconds += milliseconds * 1_000_000
+    func advance(milliseconds: UInt64) { advance(nanoseconds: milliseconds * 1_000_000) }
+
+    func advance(nanoseconds: UInt64) {
+        now.monotonicNanoseconds += nanoseconds
+        now.unixNanoseconds += nanoseconds
     }
 
     /// Sets the wall clock alone, as an administrator may.
