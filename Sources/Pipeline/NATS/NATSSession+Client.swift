@@ -6,38 +6,65 @@ extension NATSSession {
     mutating func scanRequests(_ bytes: Span<UInt8>, from start: Int, at now: Instant) throws(NATSError) {
         var position = start
         if hold != nil {
-            take(heldStep, bytes, endedAt: position, at: now)
+            takeHeld(bytes, endedAt: position, at: now)
             guard hold == nil else { return }
         }
         while opaque == nil {
-            let step = try requests.decoder.next(in: bytes, at: &position)
-            if case .needsMore = step { return }
-            take(step, bytes, endedAt: position, at: now)
-            if hold != nil { return heldStep = step }
+            switch try requests.decoder.next(in: bytes, at: &position) {
+            case .needsMore: return
+            case .line(let operation):
+                takeLine(operation, bytes, endedAt: position, at: now)
+                if hold != nil { return stay(.line(operation), at: position) }
+            case .headers(let operation):
+                takeHeaders(operation, bytes, at: now)
+                if hold != nil { return stay(.headers(operation), at: position) }
+            case .ended(let operation):
+                takeEnd(operation, bytes, endedAt: position, at: now)
+                if hold != nil { return stay(.ended(operation), at: position) }
+            }
         }
     }
 
-    /// A piece of an operation is complete. One that waits is taken again.
-    @inline(__always)
-    private mutating func take(
-        _ step: NATSDecoder.Step, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
-    ) {
-        switch step {
+    /// The operation waits at this piece of it.
+    private mutating func stay(_ step: NATSDecoder.Step, at position: Int) {
+        heldStep = step
+        hold?.position = position
+    }
+
+    /// The piece at which an operation waits, again.
+    private mutating func takeHeld(_ bytes: Span<UInt8>, endedAt position: Int, at now: Instant) {
+        switch heldStep {
         case .needsMore: break
-        case .line(let operation):
-            // A line that had to pass because it is too long can be looked at no more.
-            if requests.disposition == .keep { noteRequest(operation, bytes, at: now) }
-            if operation.endsWithLine { requests.endFrame(at: position) }
-        case .headers(let operation):
-            if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
-        case .ended(let operation):
-            if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
-            if hold != nil { break }
-            if requests.disposition == .swallow { swallow(requests, through: position) }
-            requests.endFrame(at: position)
-            if !resends.isEmpty { insertResends(at: position) }
+        case .line(let operation): takeLine(operation, bytes, endedAt: position, at: now)
+        case .headers(let operation): takeHeaders(operation, bytes, at: now)
+        case .ended(let operation): takeEnd(operation, bytes, endedAt: position, at: now)
         }
         hold?.position = position
+    }
+
+    @inline(__always)
+    private mutating func takeLine(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
+    ) {
+        // A line that had to pass because it is too long can be looked at no more.
+        if requests.disposition == .keep { noteRequest(operation, bytes, at: now) }
+        if operation.endsWithLine { requests.endFrame(at: position) }
+    }
+
+    @inline(__always)
+    private mutating func takeHeaders(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        if requests.disposition == .keep { notePublication(operation, bytes, at: now) }
+    }
+
+    @inline(__always)
+    private mutating func takeEnd(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, endedAt position: Int, at now: Instant
+    ) {
+        if requests.disposition == .keep { readPayload(operation, bytes, at: now) }
+        if hold != nil { return }
+        if requests.disposition == .swallow { swallow(requests, through: position) }
+        requests.endFrame(at: position)
+        if !resends.isEmpty { insertResends(at: position) }
     }
 
     /// A control line is complete.

@@ -143,13 +143,12 @@ extension NATSSession {
         }
         if let inbox {
             awaitAnswer(.send(open), ticket, reply: replyHash, at: now)
-            switch idempotency {
-            case .none: break
-            case .noRoom: awaited.change(replyHash) { $0.isUnkept = true }
-            case .keyed(let isConditional):
+            if case .keyed(let isConditional) = idempotency {
                 keep(
                     operation, bytes, open, ticket, isConditional: isConditional, reply: replyHash, sid: inbox,
                     firstEdit: firstEdit, at: now)
+            } else if case .noRoom = idempotency {
+                awaited.change(replyHash) { $0.isUnkept = true }
             }
             return
         }
