@@ -73,7 +73,7 @@ def test_what_has_no_key_is_sent_once(world, nats):
 
 
 def test_an_answer_that_does_not_come_is_asked_for_again_and_told_once(world, nats):
-    tacho = start(world, nats, call_timeout_milliseconds=200, breaker="shadow")
+    tacho = start(world, nats, call_timeout_milliseconds=1_000, breaker="shadow")
 
     async def scenario():
         direct = (await NatsApp.connect(nats)).jetstream()
