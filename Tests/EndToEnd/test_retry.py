@@ -27,7 +27,9 @@ def network(world, log):
 
 
 def start(world, upstream, receiver=None, **resilience):
-    return world.tacho(upstream, receiver, settings={"resilience": {"breaker": "fixed", **resilience}, "data": "./data",
+    # A busy machine may need long to connect again.
+    usual = {"breaker": "fixed", "retry": {"within_milliseconds": 20_000}}
+    return world.tacho(upstream, receiver, settings={"resilience": usual | resilience, "data": "./data",
                                                      "tracing": {"causality": "off"}})
 
 
