@@ -108,7 +108,15 @@ final class ProxyService: Service {
             try await startOutbound(redis, listener, profile)
             return channel
         case .nats:
-            return try await Listener<NATSSession>(settings, group: group, workers: workers, report: report).start()
+            let nats = Listener<NATSSession>(settings, group: group, workers: workers, report: report)
+            let channel = try await nats.start()
+            if let spool = shared.spool, profile.spools {
+                let credentials = try listener.credentials.read()
+                try await nats.startOutbound(
+                    { SpoolForwarder.nats(lane: $0, listener: profile, spool: spool, credentials: credentials) },
+                    perform: { spool.perform($0, answer: $1) })
+            }
+            return channel
         }
     }
 
@@ -147,8 +155,7 @@ final class ProxyService: Service {
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options,
             deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number),
-            spools: configuration.resilience.onOpen == .spool && listener.busProtocol == .redis
-                && listener.upstream != .embedded,
+            spools: configuration.resilience.onOpen == .spool && listener.upstream != .embedded,
             retries: retries(listener, configuration))
     }
 

@@ -13,6 +13,8 @@ public final class NATSCounters: SessionCounters {
     @exclusivity(unchecked) var consumers = JetStreamConsumers()
     /// Subjects that JetStream has stored messages of.
     @exclusivity(unchecked) var storedDestinations = KnownHashes()
+    /// Subjects, with those who publish to them, whose streams the spool knows.
+    @exclusivity(unchecked) var acknowledged = KnownHashes()
 
     /// `messaging.operation.name` of everything that is traced.
     struct OperationNames {

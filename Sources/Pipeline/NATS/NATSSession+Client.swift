@@ -91,6 +91,7 @@ extension NATSSession {
         removesHeaders = server.supportsHeaders && !options.readsHeaders && !options.wantsNoResponders
         takesHeaders = server.supportsHeaders && (options.readsHeaders || removesHeaders)
         if removesHeaders { options.askForHeaders(&splices) }
+        noteIdentity(bytes, in: requests.place(operation.text))
         openPath(behind: operation)
     }
 

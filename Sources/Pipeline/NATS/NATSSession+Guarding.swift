@@ -13,11 +13,11 @@ import Wire
 extension NATSSession {
     /// A message is not let through: it does not go on, and the client hears of it.
     mutating func refuse(
-        _ refusal: GuardRefusal, _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination,
+        _ text: String, _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination,
         _ inbox: UInt64?
     ) {
         requests.disposition = .swallow
-        let reason = "tacho: \(refusal.text)"
+        let reason = "tacho: \(text)"
         guard let inbox,
             answer(
                 reason, requests.place(operation.reply), bytes, inbox,
@@ -31,14 +31,13 @@ extension NATSSession {
     }
 
     /// A span and a word for who watches, as far as the sampling goes.
-    func tellRefused(_ publication: Publication, _ name: NameID, _ refusal: GuardRefusal, at now: Instant) {
+    func tellRefused(_ publication: Publication, _ name: NameID, _ error: StaticString, at now: Instant) {
         var publication = publication
         publication.obstacle = .configured
         let (open, _, _) = lane.publishing(
             publication, operation: name, listener: listener, causality: causality, at: now, mentions: { _ in .nothing }
         )
-        let error = refusal.crowd == nil ? "breaker_open" : "bulkhead_full"
-        lane.refused(open, lane.name(error), client: client, at: now)
+        lane.refused(open, lane.name("\(error)"), client: client, at: now)
     }
 
     /// Answers in the place of whoever would have. False where the client could not read it.
@@ -50,14 +49,27 @@ extension NATSSession {
         var headers: [UInt8] = []
         var body: [UInt8] = []
         if isStored {
-            body = Array(#"{"error":{"code":503,"err_code":0,"description":"\#(plain)"}}"#.utf8)
+            body = Self.jetStreamError(plain)
         } else if takesHeaders, !removesHeaders {
             headers = Array("NATS/1.0 503 \(plain)\r\n\r\n".utf8)
         } else {
             return false
         }
+        appendAnswer(to: Array(copying: bytes, reply), sid, headers: headers, body: body)
+        return true
+    }
+
+    /// An error as JetStream tells it to who publishes.
+    static func jetStreamError(_ reason: String) -> [UInt8] {
+        var body = Array(#"{"error":{"code":503,"err_code":0,"description":"#.utf8)
+        JSONText.append(reason, to: &body)
+        return body + Array("}}".utf8)
+    }
+
+    /// A message to the client, as if a server had sent it.
+    mutating func appendAnswer(to reply: [UInt8], _ sid: UInt64, headers: [UInt8], body: [UInt8]) {
         answers += Array((headers.isEmpty ? "MSG " : "HMSG ").utf8)
-        for index in reply { answers.append(bytes[index]) }
+        answers += reply
         answers.append(UInt8(ascii: " "))
         answers += subscriptions.name(of: sid)
         answers.append(UInt8(ascii: " "))
@@ -70,7 +82,6 @@ extension NATSSession {
         answers += headers
         answers += body
         NATSWriter.appendLineEnd(to: &answers)
-        return true
     }
 
     /// Notes that the bytes of the current operation up to `end` do not go on.

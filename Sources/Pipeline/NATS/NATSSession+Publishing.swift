@@ -35,6 +35,7 @@ extension NATSSession {
 
     /// A payload that was kept is complete.
     mutating func readPayload(_ operation: NATSOperation, _ bytes: Span<UInt8>, at now: Instant) {
+        if let stream = spooling.arriving { return spool(operation, bytes, for: stream, at: now) }
         let subject = requests.place(operation.subject)
         let payload = requests.place(operation.body)
         switch NATSSubject.family(bytes, subject) {
@@ -47,7 +48,9 @@ extension NATSSession {
             fetch(
                 stream: jetStream(bytes, stream), consumer: group(bytes, stream, consumer),
                 JetStreamPull(bytes, payload), operation, bytes, at: now)
-        case .message, .keyValue, .object: notePublication(operation, bytes, isWhole: true, at: now)
+        case .message, .keyValue, .object:
+            notePublication(operation, bytes, isWhole: true, at: now)
+            if let stream = spooling.arriving { spool(operation, bytes, for: stream, at: now) }
         case .inbox, .api, .system: break
         }
     }
@@ -90,6 +93,72 @@ extension NATSSession {
         _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination, _ name: NameID,
         _ idempotency: Idempotency, at now: Instant
     ) {
+        let (headers, publication) = publication(operation, bytes, destination, room: room(operation))
+        let reply = requests.place(operation.reply)
+        let replyHash = reply.isEmpty ? 0 : ByteHash.hash(bytes, reply)
+        let inbox = reply.isEmpty ? nil : subscriptions.markInbox(replyHash, bytes, reply)
+        let subject = requests.place(operation.subject)
+        // Key-value buckets and objects are read right after they are written.
+        let mayBeSpooled = listener.spools && name == counters.names.publish
+        if mayBeSpooled, let stream = streamToQueueFor(bytes, subject) {
+            if beginSpooling(operation, bytes, stream, publication) { return }
+            lane.endWait(&hold)
+            tellRefused(publication, name, "spool_order", at: now)
+            return refuse(
+                "messages of this subject are still spooled, try again soon", operation, bytes, destination, inbox)
+        }
+        var ticket = GuardTicket.none
+        switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
+        case .passes(let admitted):
+            ticket = admitted
+            guard inbox != nil, let route = ticket.route, let bulkhead = lane.shared.guards?.bulkhead else { break }
+            switch place(ticket, route, bulkhead, at: now) {
+            case .taken(let placed): ticket = placed
+            case .waits: return
+            case .refused(let crowd):
+                tellRefused(publication, name, "bulkhead_full", at: now)
+                return refuse(crowd.text, operation, bytes, destination, inbox)
+            }
+        case .refused(let refusal):
+            if mayBeSpooled, let stream = streamToSpoolFor(bytes, subject),
+                beginSpooling(operation, bytes, stream, publication)
+            {
+                return
+            }
+            lane.endWait(&hold)
+            tellRefused(publication, name, "breaker_open", at: now)
+            return refuse(refusal.text, operation, bytes, destination, inbox)
+        }
+        let (open, injection, obstacle) = lane.publishing(
+            publication, operation: name, listener: listener, causality: causality, at: now,
+            mentions: { headers.mention(of: $0, bytes) })
+        if let obstacle { counters.notInjected[obstacle]?.add(1) }
+        let firstEdit = splices.count
+        if injection != .none {
+            inject(injection, into: operation, bytes, asksForPath: !headers.hasTraceDestination)
+        }
+        if let inbox {
+            if mayBeSpooled { learnStream(of: destination, bytes, subject, reply: replyHash) }
+            awaitAnswer(.send(open), ticket, reply: replyHash, at: now)
+            if case .keyed(let isConditional) = idempotency {
+                keep(
+                    operation, bytes, open, ticket, isConditional: isConditional, reply: replyHash, sid: inbox,
+                    firstEdit: firstEdit, at: now)
+            } else if case .noRoom = idempotency {
+                awaited.change(replyHash) { $0.isUnkept = true }
+            }
+            return
+        }
+        // Nobody answers, so nobody knows.
+        lane.completed(ticket, .unknown, latency: nil, listener)
+        lane.published(open, .succeeded, client: client, at: now)
+    }
+
+    /// What the headers of a message say, and what is to be known of it. `room` is what may be added to it, in bytes.
+    @inline(__always)
+    func publication(
+        _ operation: NATSOperation, _ bytes: Span<UInt8>, _ destination: Destination, room: Int
+    ) -> (NATSContextHeaders, Publication) {
         var headers = NATSContextHeaders()
         var publication = Publication(
             destination: destination, bodySize: Int64(operation.body.count),
@@ -110,55 +179,12 @@ extension NATSSession {
             publication.hasTraceStateField = headers.hasTraceState
             publication.hasCausation = headers.hasCausation
         }
-        if publication.obstacle == nil, room(operation) < NATSContextHeaders.contextBytes {
-            publication.obstacle = .tooLarge
-        }
-        let reply = requests.place(operation.reply)
-        let replyHash = reply.isEmpty ? 0 : ByteHash.hash(bytes, reply)
-        let inbox = reply.isEmpty ? nil : subscriptions.markInbox(replyHash, bytes, reply)
-        var ticket = GuardTicket.none
-        switch lane.admit(lane.route(listener, name, .send, destination), listener, at: now) {
-        case .passes(let admitted):
-            ticket = admitted
-            guard inbox != nil, let route = ticket.route, let bulkhead = lane.shared.guards?.bulkhead else { break }
-            switch place(ticket, route, bulkhead, at: now) {
-            case .taken(let placed): ticket = placed
-            case .waits: return
-            case .refused(let crowd):
-                tellRefused(publication, name, crowd, at: now)
-                return refuse(crowd, operation, bytes, destination, inbox)
-            }
-        case .refused(let refusal):
-            lane.endWait(&hold)
-            tellRefused(publication, name, refusal, at: now)
-            return refuse(refusal, operation, bytes, destination, inbox)
-        }
-        let (open, injection, obstacle) = lane.publishing(
-            publication, operation: name, listener: listener, causality: causality, at: now,
-            mentions: { headers.mention(of: $0, bytes) })
-        if let obstacle { counters.notInjected[obstacle]?.add(1) }
-        let firstEdit = splices.count
-        if injection != .none {
-            inject(injection, into: operation, bytes, asksForPath: !headers.hasTraceDestination)
-        }
-        if let inbox {
-            awaitAnswer(.send(open), ticket, reply: replyHash, at: now)
-            if case .keyed(let isConditional) = idempotency {
-                keep(
-                    operation, bytes, open, ticket, isConditional: isConditional, reply: replyHash, sid: inbox,
-                    firstEdit: firstEdit, at: now)
-            } else if case .noRoom = idempotency {
-                awaited.change(replyHash) { $0.isUnkept = true }
-            }
-            return
-        }
-        // Nobody answers, so nobody knows.
-        lane.completed(ticket, .unknown, latency: nil, listener)
-        lane.published(open, .succeeded, client: client, at: now)
+        if publication.obstacle == nil, room < NATSContextHeaders.contextBytes { publication.obstacle = .tooLarge }
+        return (headers, publication)
     }
 
     /// How many bytes of header lines the message may get until the server refuses it.
-    private func room(_ operation: NATSOperation) -> Int {
+    func room(_ operation: NATSOperation) -> Int {
         let block = operation.headerLength == 0 ? NATSContextHeaders.blockStart.count + 2 : 0
         return server.payloadMax - operation.payloadLength - block
     }

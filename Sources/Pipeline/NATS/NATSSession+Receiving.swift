@@ -16,8 +16,12 @@ extension NATSSession {
             editHeaders(operation, headers)
         }
         let body = isWhole ? deliveries.place(operation.body) : 0..<0
-        if !awaited.isEmpty, let question = awaited.remove(ByteHash.hash(bytes, subject)) {
-            return answered(question, operation, bytes, headers, body, at: now)
+        if !awaited.isEmpty {
+            let reply = ByteHash.hash(bytes, subject)
+            if let question = awaited.remove(reply) {
+                if !spooling.learning.isEmpty { learn(from: question, reply, bytes, body) }
+                return answered(question, operation, bytes, headers, body, at: now)
+            }
         }
         if headers.status != 0 { return noteStatus(headers.status, bytes, subject, at: now) }
         if JetStreamAdvisory.isAdvisory(bytes, subject) {

@@ -35,7 +35,8 @@ extension NATSSession {
             if operation.headerLength == 0 { deliveries.disposition = .pass }
         case .info: noteInfo(operation, bytes, at: now)
         case .error: noteError(operation, bytes, at: now)
-        case .ok, .ping, .pong, .connect, .pub, .hpub, .sub, .unsub: break
+        case .ok, .pong: spooling.isAccepted = true
+        case .ping, .connect, .pub, .hpub, .sub, .unsub: break
         }
     }
 

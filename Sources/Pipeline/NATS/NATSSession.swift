@@ -51,6 +51,8 @@ public struct NATSSession: SessionMachine {
     var kept = NATSKeptPublishes()
     /// What is sent again, while an operation of the client is on its way.
     var resends: [UInt8] = []
+    /// What concerns the spool.
+    var spooling = Spooling()
     /// Tells the deliveries to this connection from those to others.
     let connection: UInt64
     private(set) var opaque: OpaqueReason?
@@ -72,7 +74,8 @@ public struct NATSSession: SessionMachine {
     /// No request waits for its answer and no operation is half here; an opaque session cannot know and counts as idle.
     public var isIdle: Bool {
         opaque != nil
-            || (awaited.isEmpty && hold == nil && !requests.isInsideFrame && !deliveries.isInsideFrame)
+            || (awaited.isEmpty && hold == nil && spooling.underWay.isEmpty && !requests.isInsideFrame
+                && !deliveries.isInsideFrame)
     }
 
     /// An error of the protocol, `-ERR 'tacho: reason'`, behind which the connection ends.
@@ -160,6 +163,7 @@ public struct NATSSession: SessionMachine {
 
     /// Ends what still waits for an answer as disconnected.
     public mutating func closed(at now: Instant) {
+        endSpooling(at: now)
         abandon(as: .disconnected, at: now)
         causality.closed()
     }
@@ -175,7 +179,7 @@ public struct NATSSession: SessionMachine {
                 giveUp(question, as: .unsettled, at: now)
             }
         }
-        return .nothing
+        return tellLateSpooling(at: now)
     }
 
     /// What waits for an answer has failed, as far as the guards are concerned.
@@ -206,6 +210,7 @@ public struct NATSSession: SessionMachine {
         lane.endWait(&hold)
         resends = []
         for publish in kept.removeAll() where publish.dueAt != nil && !removesHeaders { answers += publish.answer }
+        abandonSpooling(at: now)
         for fetch in fetches.removeAll() { end(fetch, .succeeded, at: now) }
         for question in awaited.removeAll() { giveUp(question, as: outcome, at: now) }
     }

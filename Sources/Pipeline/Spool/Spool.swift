@@ -47,6 +47,8 @@ public final class Spool: Sendable {
 
     /// The bounds.
     public let limits: SpoolLimits
+    /// Whose messages may be stored, on NATS.
+    let subjects = JetStreamSubjects()
     let store: any SpoolStore
     let state = Mutex(State())
     /// Messages of all queues; zero lets sessions pass without another look.
@@ -274,12 +276,15 @@ public struct SpoolRequest: Sendable {
     let number: UInt64
     private let spool: Spool
 
-    init(_ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool, number: UInt64 = 0) {
+    init(
+        _ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool, ticket: SpoolTicket = SpoolTicket(),
+        number: UInt64 = 0
+    ) {
         self.key = key
         self.message = message
         self.spool = spool
         self.number = number
-        ticket = SpoolTicket()
+        self.ticket = ticket
     }
 
     /// Hands it to the store. `completion` is called at most once, on any thread.

@@ -69,6 +69,15 @@ public struct SpoolForwarder: OutboundMachine {
         SpoolForwarder(lane, listener, spool, RedisSpoolDelivery(credentials: credentials))
     }
 
+    /// The same with a NATS server behind it.
+    public static func nats(
+        lane: Lane, listener: ListenerProfile, spool: Spool, credentials: OutboundCredentials?
+    ) -> SpoolForwarder {
+        let delivery = NATSSpoolDelivery(
+            credentials: credentials, upstreamTLS: listener.tls.upstream, random: lane.identifiers.next())
+        return SpoolForwarder(lane, listener, spool, delivery)
+    }
+
     init(_ lane: Lane, _ listener: ListenerProfile, _ spool: Spool, _ delivery: any SpoolDelivery) {
         self.lane = lane
         self.listener = listener

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOSSL
 public import Pipeline
 
 /// What a worker needs of the work that its lane does on connections of its own.
@@ -38,7 +39,13 @@ final class OutboundConnection<Machine: OutboundMachine>: OutboundWork {
     func stop() {
         isStopped = true
         wake?.cancel()
-        channel?.close(promise: nil)
+        guard let channel else { return }
+        // The loops end next and read nothing any more: a farewell of TLS would be waited for in vain.
+        if let tls = try? channel.pipeline.syncOperations.context(handlerType: NIOSSLClientHandler.self) {
+            tls.close(promise: nil)
+        } else {
+            channel.close(promise: nil)
+        }
     }
 
     func received(_ bytes: ByteBuffer) { take(machine.received(bytes, at: SystemClock.now())) }
@@ -53,6 +60,7 @@ final class OutboundConnection<Machine: OutboundMachine>: OutboundWork {
         for event in step.events { report(event) }
         worker.lane.flush()
         guard !isStopped else { return }
+        if step.startsTLS { encrypt() }
         if !step.bytes.isEmpty { channel?.writeAndFlush(ByteBuffer(bytes: step.bytes), promise: nil) }
         schedule(step.wakesAt)
         switch step.connection {
@@ -63,6 +71,16 @@ final class OutboundConnection<Machine: OutboundMachine>: OutboundWork {
             channel?.close(promise: nil)
         }
         if let request = step.request { ask(request) }
+    }
+
+    private func encrypt() {
+        guard let channel else { return }
+        do {
+            try channel.pipeline.syncOperations.handler(type: LateEncryption.self).begin(in: channel)
+        } catch {
+            // The machine hears of the end.
+            channel.close(promise: nil)
+        }
     }
 
     private func ask(_ request: Machine.Request) {
@@ -124,6 +142,17 @@ final class OutboundConnection<Machine: OutboundMachine>: OutboundWork {
     }
 }
 
+/// Stands next to the socket until a connection is to be encrypted.
+private final class LateEncryption: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private let tls: RelayTLS
+
+    init(_ tls: RelayTLS) { self.tls = tls }
+
+    func begin(in channel: any Channel) throws { try tls.addHandler(to: channel.pipeline.syncOperations, .upstream) }
+}
+
 /// Hands the bytes of a connection of the sidecar's own to who works with it.
 private final class OutboundHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
@@ -163,14 +192,18 @@ extension Listener {
     /// A connection to the upstream, encrypted if that is what it speaks.
     func connectOutbound(on loop: any EventLoop) -> EventLoopFuture<any Channel> {
         connectToAny(on: loop).flatMapThrowing { upstream in
-            if self.settings.profile.tls.upstream == .firstByte {
-                do {
-                    try self.relayTLS(clientName: "tacho", upstream.endpoint)?
-                        .addHandler(to: upstream.channel.pipeline.syncOperations, .upstream)
-                } catch {
-                    upstream.channel.close(promise: nil)
-                    throw error
+            let pipeline = upstream.channel.pipeline.syncOperations
+            do {
+                if let tls = self.relayTLS(clientName: "tacho", upstream.endpoint) {
+                    switch self.settings.profile.tls.upstream {
+                    case .never: break
+                    case .firstByte: try tls.addHandler(to: pipeline, .upstream)
+                    case .afterGreeting: try pipeline.addHandler(LateEncryption(tls))
+                    }
                 }
+            } catch {
+                upstream.channel.close(promise: nil)
+                throw error
             }
             return upstream.channel
         }

@@ -123,12 +123,12 @@ struct ConfigurationDraft {
             report(
                 "spool needs breakers that act; set resilience.breaker to auto or fixed", at: origin, path: path)
         }
-        let spooling = configuration.listeners.filter { $0.busProtocol == .redis && $0.upstream != .embedded }
+        let spooling = configuration.listeners.filter { $0.upstream != .embedded }
         if spooling.isEmpty {
-            report("spool needs a listener with protocol redis and a server as its upstream", at: origin, path: path)
+            report("spool needs a listener with a server as its upstream", at: origin, path: path)
         }
         for listener in configuration.listeners where !spooling.contains(listener) {
-            notices.append("listener \(listener.name) spools nothing: that is for redis in front of a server")
+            notices.append("listener \(listener.name) spools nothing: its upstream is the embedded log")
         }
     }
 

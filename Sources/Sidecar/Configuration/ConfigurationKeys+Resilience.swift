@@ -11,8 +11,8 @@ extension ConfigurationKeys {
                 + "what they learn"),
         ConfigurationKey(
             "resilience.on_open", \.resilience.onOpen, .word(later: ["secondary", "dead_letter"]),
-            "what happens while a breaker is open, or the upstream away: calls get an error at once, or publishes to a "
-                + "Redis are stored below `data` and sent on later"),
+            "what happens while a breaker is open, or the upstream away: calls get an error at once, or publishes to "
+                + "streams are stored below `data` and sent on later"),
         ConfigurationKey(
             "resilience.call_timeout_milliseconds", \.resilience.callTimeoutMilliseconds, .number(10...3_600_000),
             "milliseconds after which a reply that has not come counts as a timeout; it is still passed on"),

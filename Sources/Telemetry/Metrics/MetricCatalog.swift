@@ -201,7 +201,8 @@ public enum MetricCatalog {
 
     public static let spoolForwarded = MetricFamily(
         "tacho_spool_forwarded_total", .counter,
-        "Stored messages that were sent on: as promised, under a new id, found to be there already, or refused for good.",
+        "Stored messages that were sent on: as promised, under a new id, found to be there already, perhaps a second time "
+            + "(unverified), or refused for good.",
         labels: [listener, destination, "outcome"])
 
     public static let deadLetterRule = MetricFamily(

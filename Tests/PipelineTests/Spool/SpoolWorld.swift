@@ -150,6 +150,7 @@ final class TestSpoolStore: SpoolStore {
 /// A world whose breaker of `orders` is open and whose publishes are stored.
 final class SpoolWorld {
     static let key = SpoolKey(listener: "redis", database: 0, stream: Array("orders".utf8))
+    static let subject = SpoolKey(listener: "nats", stream: Array("orders".utf8))
     /// What the sequence of every id begins with, as the random number of the spool is zero.
     static let base: UInt64 = 1 << 32
     /// How far apart they lie.
@@ -160,28 +161,51 @@ final class SpoolWorld {
     let spool: Spool
     let world: World
     private let listener: UInt32
+    private let system: String
 
     init(
         messages: Int = 100, setAside: SetAsideCount = SetAsideCount(), inject: InjectionRule = .never,
-        listener: UInt32 = 0
+        listener: UInt32 = 0, system: String = "redis",
+        tls: SessionTLS = SessionTLS(), retries: PublishRetryLimits? = nil
     ) {
         self.listener = listener
+        self.system = system
         spool = Spool(
             limits: SpoolLimits(messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000), store: store,
             left: [], setAside: [Self.key: setAside], random: 0,
             unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
-        world = World(inject: inject, guards: guards, spool: spool, listener: listener)
+        world = World(
+            inject: inject, system: system, tls: tls, guards: guards, spool: spool, listener: listener,
+            retries: retries)
         open()
     }
 
-    func open() { set(.none(retryAtNanoseconds: .max)) }
+    func open(_ destination: String = "orders") { set(.none(retryAtNanoseconds: .max), destination) }
 
-    func close() { set(.all) }
+    func close(_ destination: String = "orders") { set(.all, destination) }
 
-    private func set(_ admission: Resilience.Admission) {
+    private func set(_ admission: Resilience.Admission, _ destination: String) {
         guards.cell(
-            for: GuardKey(listener: listener, listenerName: "redis", operation: .publish, destination: "orders")
+            for: GuardKey(listener: listener, listenerName: system, operation: .publish, destination: destination)
         ).publish(admission, slowCallNanoseconds: 5_000_000_000)
+    }
+
+    /// A NATS client that the server has taken in, and that JetStream has acknowledged a message of `orders` to.
+    func natsClient(
+        connect: String = #"{"headers":true,"verbose":false}"#, isAcknowledged: Bool = true, domain: String = ""
+    ) -> Conversation<NATSSession> {
+        let session = world.connectNATS()
+        session.upstream(#"INFO {"headers":true,"max_payload":1048576}"# + "\r\n")
+        session.client("CONNECT \(connect)\r\nSUB _INBOX.a.* 1\r\nPING\r\n")
+        session.upstream("PONG\r\n")
+        guard isAcknowledged else { return session }
+        close()
+        session.client(pub("orders", "0", reply: "_INBOX.a.0"))
+        let more = domain.isEmpty ? "" : #","domain":"\#(domain)""#
+        session.upstream(msg("_INBOX.a.0", "1", #"{"stream":"S","seq":1\#(more)}"#))
+        _ = world.records()
+        open()
+        return session
     }
 
     static func id(_ number: UInt64) -> String { "1700000000000-\(base + number * gap)" }
@@ -202,5 +226,13 @@ extension SpooledMessage {
     var entry: SpooledEntry {
         guard case .redis(let entry) = content else { return SpooledEntry(head: [], tail: [], sequenceBase: 0) }
         return entry
+    }
+
+    /// The publish that it is.
+    var publish: SpooledPublish {
+        guard case .nats(let publish) = content else {
+            return SpooledPublish(subject: [], headers: [], body: [], stream: JetStreamName(stream: []))
+        }
+        return publish
     }
 }

@@ -120,14 +120,6 @@ final class Conversation<Session: SessionMachine> {
     private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }
 
-extension SessionOutput {
-    /// What is to be handed to the disk.
-    var spool: SpoolRequest? {
-        for case .spool(let request) in detours { return request }
-        return nil
-    }
-}
-
 /// A conversation written down, to be run again with its bytes arriving in other pieces.
 struct Script {
     enum Step {
