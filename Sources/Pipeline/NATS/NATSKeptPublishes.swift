@@ -16,6 +16,7 @@ struct NATSKeptPublishes {
         let isConditional: Bool
         /// On the monotonic clock, as all moments here.
         let firstSentAt: UInt64
+        /// When the newest try was sent; `.max` where none is waited for any more.
         var sentAt: UInt64
         /// The last try is one of a half-open breaker.
         var isProbe: Bool
@@ -30,7 +31,7 @@ struct NATSKeptPublishes {
         var answer: [UInt8] = []
         /// When it is sent again; nil while a try is under way.
         var dueAt: UInt64?
-        /// When it is due, the client gets `answer`.
+        /// There is no further try: when it is due, the client gets `answer`, and without one the next that comes.
         var isGivenUp = false
 
         var bytes: Int { frame.count + answer.count }

@@ -91,7 +91,8 @@ extension NATSSession {
         let answer = JetStreamAnswer(bytes, body)
         if let failure = Self.failure(answer, status, bytes) {
             let isWaiting = publish.dueAt != nil
-            if isWaiting || (isWanted(publish) && triesAgain(&publish, failure, at: now)) {
+            let mayTry = isWanted(publish) && !publish.isGivenUp
+            if isWaiting || (mayTry && triesAgain(&publish, failure, at: now)) {
                 let frame = deliveries.frameStart..<deliveries.frameStart + operation.endOffset - 2
                 publish.answer = frame.map { bytes[$0] } + Array("\r\n".utf8)
                 kept.put(publish, reply: reply)
@@ -170,7 +171,14 @@ extension NATSSession {
                 continue
             }
             guard !publish.answer.isEmpty else {
-                _ = kept.remove(reply)
+                if publish.unanswered > 1 {
+                    // Of the answers that may come yet, the client gets the first.
+                    publish.isGivenUp = true
+                    publish.sentAt = .max
+                    kept.put(publish, reply: reply)
+                } else {
+                    _ = kept.remove(reply)
+                }
                 continue
             }
             publish.isGivenUp = true

@@ -198,9 +198,13 @@ import Testing
         #expect(wait(session) == keyed())
         guarded.world.advance(milliseconds: 5_001)
         session.tick()
+        session.tick()
         #expect(session.resumesAt == nil)
         #expect(retries(guarded, "attempts") == 1)
+        // Both may be answered yet, and the client has asked once.
         #expect(session.upstream(stored()) == stored())
+        #expect(session.upstream(stored(duplicate: true) + "PING\r\n") == "PING\r\n")
+        #expect(session.isIdle)
     }
 
     @Test func anAnswerInTheMeantimeSparesTheRetry() {
