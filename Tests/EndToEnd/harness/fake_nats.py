@@ -38,6 +38,7 @@ class FakeNats:
         try:
             while data := client.recv(1 << 18):
                 heard += data
+            client.close()  # as a server does, once its client has gone
         except OSError:
             pass
 
