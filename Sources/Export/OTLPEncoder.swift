@@ -162,6 +162,11 @@ package struct OTLPEncoder: ~Copyable {
             output.attributeHead(0x4a, SpanAttribute.deadLetterReason, textCount: text.utf8.count)
             output.raw(text)
         }
+        if record.fallback != .none {
+            let text = record.fallback.text
+            output.attributeHead(0x4a, SpanAttribute.fallbackStep, textCount: text.utf8.count)
+            output.raw(text)
+        }
         if record.redeliveryDelayMilliseconds > 0 {
             output.attribute(0x4a, SpanAttribute.redeliveryDelay, Double(record.redeliveryDelayMilliseconds) / 1e3)
         }

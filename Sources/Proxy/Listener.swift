@@ -25,12 +25,15 @@ public struct ListenerSettings: Sendable {
     /// What carries single commands beside the connections of clients; nil where nothing does.
     public var makeCourier: (@Sendable (Lane) -> RedisCourier)?
 
+    /// A second broker, for what the upstream may not be given; nil where there is none.
+    public var secondary: SecondarySettings?
+
     /// Without TLS and stand-ins, unless they are given.
     public init(
         profile: ListenerProfile, listen: Endpoint, upstream: Endpoint, connectTimeoutMilliseconds: Int,
         connectPatienceMilliseconds: Int = 0, tls: TLSContexts? = nil, followsCluster: Bool = false,
         embedded: (@Sendable (any EventLoop) -> EventLoopFuture<any Channel>)? = nil,
-        makeCourier: (@Sendable (Lane) -> RedisCourier)? = nil
+        makeCourier: (@Sendable (Lane) -> RedisCourier)? = nil, secondary: SecondarySettings? = nil
     ) {
         self.profile = profile
         self.listen = listen
@@ -41,6 +44,7 @@ public struct ListenerSettings: Sendable {
         self.followsCluster = followsCluster
         self.embedded = embedded
         self.makeCourier = makeCourier
+        self.secondary = secondary
     }
 }
 
@@ -176,9 +180,11 @@ public final class Listener<Machine: SessionMachine>: Sendable {
     /// A client gives up after a few seconds, and unreachable addresses take their time.
     private static var standInsTried: Int { 3 }
 
-    private func connect(to endpoint: Endpoint, on loop: any EventLoop) -> EventLoopFuture<any Channel> {
+    func connect(
+        to endpoint: Endpoint, on loop: any EventLoop, timeoutMilliseconds: Int? = nil
+    ) -> EventLoopFuture<any Channel> {
         let bootstrap = ClientBootstrap(group: loop)
-            .connectTimeout(.milliseconds(Int64(settings.connectTimeoutMilliseconds)))
+            .connectTimeout(.milliseconds(Int64(timeoutMilliseconds ?? settings.connectTimeoutMilliseconds)))
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
         switch endpoint {

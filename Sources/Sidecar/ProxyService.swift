@@ -5,6 +5,7 @@ import NIOCore
 import NIOPosix
 import Pipeline
 import Proxy
+import Resilience
 import ServiceLifecycle
 import Synchronization
 import Telemetry
@@ -99,7 +100,8 @@ final class ProxyService: Service {
             connectPatienceMilliseconds: configuration.resilience.connectPatienceMilliseconds,
             tls: try listener.tls.settings.map { try TLSContexts($0) },
             followsCluster: listener.busProtocol == .nats && listener.nats.failover == .on,
-            embedded: embedded, makeCourier: try courier(listener, profile))
+            embedded: embedded, makeCourier: try courier(listener, profile),
+            secondary: try secondary(listener, profile))
         let report: @Sendable (ProxyEvent) -> Void = { [logger] in logger.log($0) }
         switch listener.busProtocol {
         case .redis:
@@ -129,11 +131,29 @@ final class ProxyService: Service {
         return { RedisCourier(lane: $0, listener: profile, credentials: credentials) }
     }
 
+    /// The second broker, where some message may be for it.
+    private func secondary(
+        _ listener: ListenerConfiguration, _ profile: ListenerProfile
+    ) throws -> SecondarySettings? {
+        guard let address = listener.secondary.address, profile.fallback.uses(.secondary) else { return nil }
+        let credentials = try listener.secondary.credentials.read()
+        return SecondarySettings(
+            endpoint: address, connectTimeoutMilliseconds: configuration.resilience.secondaryConnectMilliseconds,
+            tls: try listener.secondary.listenerTLS.settings.map { try TLSContexts($0) },
+            makeCourier: {
+                RedisCourier(lane: $0, listener: profile, to: .secondary, credentials: credentials)
+            })
+    }
+
     /// What the sidecar does for itself on connections of its own.
     private func startOutbound(
         _ redis: Listener<RedisSession>, _ listener: ListenerConfiguration, _ profile: ListenerProfile
     ) async throws {
         let credentials = try listener.credentials.read()
+        if profile.fallback.hasSteps {
+            try await redis.startOutbound(
+                { RedisUpstreamProbe(lane: $0, listener: profile, credentials: credentials) }, perform: { _, _ in })
+        }
         if let spool = shared.spool, profile.spools {
             try await redis.startOutbound(
                 { SpoolForwarder.redis(lane: $0, listener: profile, spool: spool, credentials: credentials) },
@@ -155,7 +175,7 @@ final class ProxyService: Service {
             pendingRepliesMax: configuration.limits.pendingReplies, tls: listener.tls.sides(listener.busProtocol),
             nats: listener.nats.options,
             deliveryScope: listener.upstream == .embedded ? EventFaces.deliveryScope : UInt32(number),
-            spools: configuration.resilience.onOpen == .spool && listener.upstream != .embedded,
+            fallback: configuration.fallback(listener),
             retries: retries(listener, configuration))
     }
 
@@ -211,8 +231,13 @@ final class ProxyService: Service {
 
 extension ListenerConfiguration {
     /// How spans call the upstream.
+    var broker: BrokerAddress { upstream.broker }
+}
+
+extension Endpoint {
+    /// How spans call a broker there.
     var broker: BrokerAddress {
-        switch upstream {
+        switch self {
         case .tcp(let host, let port): BrokerAddress(server: host, port: port)
         case .unix(let path): BrokerAddress(server: path, port: 0)
         case .embedded: BrokerAddress(server: "embedded", port: 0)

@@ -159,6 +159,7 @@ struct OTLPFullEncoder {
         }
         text("tacho.outcome", record.outcome.text)
         text("tacho.dead_letter.reason", record.deadLetter.text)
+        text("tacho.fallback.step", record.fallback.text)
         if record.redeliveryDelayMilliseconds > 0 {
             pairs.append(
                 ("tacho.redelivery.delay.seconds", .double(Double(record.redeliveryDelayMilliseconds) / 1e3)))

@@ -51,6 +51,7 @@ struct SpanWorld {
         if maybe() { record.client = names.intern(randomText(&generator, words: 20)) }
         if maybe() { record.messageID = randomMessageID(&generator) }
         record.outcome = SpanOutcome.allCases.randomElement(using: &generator) ?? .unremarkable
+        record.fallback = SpanFallback.allCases.randomElement(using: &generator) ?? .none
         record.deadLetter = DeadLetterReason.allCases.randomElement(using: &generator) ?? .none
         if maybe() { record.redeliveryDelayMilliseconds = UInt32.random(in: 0...(.max), using: &generator) }
         if maybe() { record.attempt = UInt32.random(in: 0...(.max), using: &generator) }

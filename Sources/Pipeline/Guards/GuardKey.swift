@@ -23,9 +23,9 @@ public struct GuardKey: Hashable, Sendable {
         self.group = group
     }
 
-    /// How people and errors call it: `orders publish`, `orders/workers receive`, `upstream`. Unique within a listener.
+    /// How people and errors call it: `orders publish`, `orders/workers receive`, `upstream`, `secondary`. Unique within a listener.
     public var name: String {
-        guard operation != .upstream else { return operation.rawValue }
+        guard operation != .upstream, operation != .secondary else { return operation.rawValue }
         let place = destination.isEmpty ? Self.anyDestination : destination
         return "\(group.isEmpty ? place : "\(place)/\(group)") \(operation.rawValue)"
     }
@@ -48,4 +48,6 @@ public enum GuardedOperation: String, Sendable, CaseIterable {
     case acknowledge
     /// Connections to an upstream, and the calls on them that belong to no destination.
     case upstream
+    /// What is published to the second broker of a listener, whatever the destination.
+    case secondary
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import Resilience
 import Telemetry
 import Wire
 
@@ -103,7 +104,9 @@ extension NATSSession {
     /// The stream of a message that may not pass; nil where none is known, or nothing is stored.
     func streamToSpoolFor(_ bytes: Span<UInt8>, _ subject: Range<Int>) -> JetStreamName? {
         guard listener.spools, spooling.isAccepted, let spool = lane.shared.spool else { return nil }
-        let name = spool.subjects.name(key(Array(copying: bytes, subject)))
+        let subject = Array(copying: bytes, subject)
+        guard listener.fallback.plan(for: subject).contains(.spool) else { return nil }
+        let name = spool.subjects.name(key(subject))
         if name == nil { lane.countNotSpooled("not_spoolable", listener) }
         return name
     }

@@ -52,6 +52,7 @@ public struct RedisCourier: OutboundMachine {
 
     private let lane: Lane
     private let listener: ListenerProfile
+    private let destination: CourierDestination
     private let credentials: OutboundCredentials?
     private let limits: Limits
     private var link = Link.none
@@ -76,8 +77,10 @@ public struct RedisCourier: OutboundMachine {
 
     /// A courier without a connection.
     public init(
-        lane: Lane, listener: ListenerProfile, credentials: OutboundCredentials?, limits: Limits = Limits()
+        lane: Lane, listener: ListenerProfile, to destination: CourierDestination = .primary,
+        credentials: OutboundCredentials?, limits: Limits = Limits()
     ) {
+        self.destination = destination
         self.lane = lane
         self.listener = listener
         self.credentials = credentials
@@ -185,6 +188,10 @@ public struct RedisCourier: OutboundMachine {
             break
         case .none where waiting.isEmpty:
             break
+        case .none where destination == .secondary:
+            // Whoever orders has asked the guard of the secondary, and tells it what comes of it.
+            link = .opening
+            step.connection = .open
         case .none:
             switch lane.admitConnection(listener, at: now) {
             case .refused(let refusal): deliveries += failWaiting(.guarded(refusal.text)) { _ in true }

@@ -70,10 +70,15 @@ struct RedisEntryCommand {
         }
     }
 
-    /// The number of the id among the arguments, if the broker is to choose the id and its reply can be foreseen.
-    func spoolableID(_ arguments: RedisArguments, _ bytes: Span<UInt8>) -> Int? {
-        let id = fields.lowerBound - 1
-        return !isKeyed && !needsStream && arguments.isWord(id, "*", bytes) ? id : nil
+    /// The number of the id among the arguments.
+    var idArgument: Int { fields.lowerBound - 1 }
+
+    /// What the broker replies depends on what it has.
+    var dependsOnBroker: Bool { isKeyed || needsStream }
+
+    /// Whether the broker is to choose the id, and its reply can be foreseen.
+    func isSpoolable(_ arguments: RedisArguments, _ bytes: Span<UInt8>) -> Bool {
+        !dependsOnBroker && arguments.isWord(idArgument, "*", bytes)
     }
 
     /// The application's own correlation id.

@@ -37,12 +37,20 @@ extension RedisSession {
         var isBypassed = false
         /// What was refused last was so because a breaker is open.
         var isRefusedByBreaker = false
-        /// The publish at hand is on its way to the disk.
-        var spooling: Spooling?
+        /// For people: why what was refused last was so.
+        var refusalReason = ""
+        /// The publish at hand is on its way to others than the upstream.
+        var fallback: Fallback?
+        /// Names orders for the secondary's courier, apart from those of publishes that are tried again.
+        var lastOrder = Guarding.firstOrder
+        static let firstOrder: UInt64 = 1 << 63
         /// What the IO shell is to hand to others.
         var detours: [Detour] = []
         /// Why there is no upstream behind this session; nil when there is one.
         var absence: String?
+        /// When that was first noticed by the clock, and whether it is a while ago.
+        var absentSince: UInt64?
+        var isSettled = false
         /// The connection ends behind our answers.
         var isLeaving = false
 
@@ -88,6 +96,7 @@ extension RedisSession {
     private mutating func refuse(_ refusal: GuardRefusal) {
         endWait()
         guarding.isRefusedByBreaker = refusal.crowd == nil
+        guarding.refusalReason = refusal.text
         guarding.refusal = RESPWriter.error("TACHO \(refusal.text)")
         if guarding.isQueueing { guarding.isSpoilt = true }
     }
@@ -96,7 +105,8 @@ extension RedisSession {
     mutating func refuseAlone() {
         endWait()
         guarding.isRefusedByBreaker = true
-        guarding.refusal = RESPWriter.error("ERR tacho: \(guarding.absence ?? "")")
+        guarding.refusalReason = guarding.absence ?? ""
+        guarding.refusal = RESPWriter.error("ERR tacho: \(guarding.refusalReason)")
         guarding.isLeaving = true
     }
 

@@ -161,7 +161,7 @@ extension RedisSession {
     mutating func publishEntry(
         _ arguments: RedisArguments, _ bytes: Span<UInt8>, inline: Bool, at now: Instant
     ) {
-        if let spooling = guarding.spooling { return continueSpooling(spooling, at: now) }
+        if guarding.fallback != nil { return continueFallback(at: now) }
         guard arguments.count > 1, guarding.absence == nil || arguments.count > 2 else {
             return guarding.absence == nil ? expectReply(to: currentCommand, at: now) : refuseAlone()
         }
@@ -183,8 +183,8 @@ extension RedisSession {
         expectReply(to: currentCommand, .send(open), copy: copy, at: now)
     }
 
-    /// A publish does not go on: because a guard says no, or because others of its stream wait on disk. It is stored, or
-    /// refused, which a span tells; or it waits for a place, and nothing is decided yet.
+    /// A publish does not go on: because a guard says no, or because others of its stream wait on disk. Others may take it,
+    /// or it is refused, which a span tells; or it waits for a place, and nothing is decided yet.
     private mutating func detain(
         _ arguments: RedisArguments, _ bytes: Span<UInt8>, _ destination: Destination, inline: Bool, isBehind: Bool,
         at now: Instant
@@ -192,10 +192,15 @@ extension RedisSession {
         guard isBehind || guarding.refusal != nil else { return }
         let entry = RedisEntryCommand(arguments, bytes, lane.shared.correlationFields)
         var publication = publication(entry, destination, bytes, inline: inline)
-        if isBehind || guarding.isRefusedByBreaker, spool(arguments, bytes, entry, publication, at: now) { return }
         if isBehind {
-            guarding.refusal = RESPWriter.error("TACHO messages of this stream are still spooled, try again soon")
+            guarding.refusalReason = "messages of this stream are still spooled, try again soon"
+            guarding.refusal = RESPWriter.error("TACHO \(guarding.refusalReason)")
             if guarding.isQueueing { guarding.isSpoilt = true }
+        }
+        if isBehind || guarding.isRefusedByBreaker,
+            fallBack(arguments, bytes, entry, publication, isBehind: isBehind, at: now)
+        {
+            return
         }
         publication.obstacle = .configured
         let (open, _, _) = lane.publishing(

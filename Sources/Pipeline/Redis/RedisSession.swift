@@ -113,6 +113,7 @@ public struct RedisSession: SessionMachine {
         switch outcome {
         case .spooled(_, let outcome): return inOrder(spooled(outcome, at: now))
         case .carried(let number, let outcome):
+            if number >= Guarding.firstOrder { return inOrder(carriedToSecondary(number, outcome, at: now)) }
             carried(number, outcome, at: now)
             return inOrder(goOnWithRequests(at: now))
         }
@@ -245,6 +246,7 @@ public struct RedisSession: SessionMachine {
     public mutating func tick(at now: Instant) -> SessionOutput {
         countOverdue(at: now)
         noteLate(at: now)
+        noteAbsence(at: now)
         return .nothing
     }
 
@@ -291,7 +293,7 @@ public struct RedisSession: SessionMachine {
     private mutating func abandon(as outcome: SpanOutcome, at now: Instant) {
         forget(pending.takeTickets() + transaction.map(\.entry.ticket))
         endWait()
-        abandonSpooling(at: now)
+        abandonFallback(at: now)
         forget(CollectionOfOne(guarding.ticket))
         guarding.ticket = .none
         let operations = pending.removeAll() + transaction.compactMap(\.operation)

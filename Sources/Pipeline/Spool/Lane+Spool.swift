@@ -93,7 +93,9 @@ extension Lane {
 
     /// A publish that was refused: a span and a word for who watches. Refusals may be many, so their spans follow the
     /// sampling and no rule.
-    func refused(_ open: OpenSend, _ error: NameID, client: NameID, at now: Instant) {
+    func refused(
+        _ open: OpenSend, _ error: NameID, client: NameID, takenBy fallback: SpanFallback = .none, at now: Instant
+    ) {
         observe(open.route, now.nanoseconds(since: open.startedAt), open.context, .failed(error), now)
         if tap.isWatched { tellPublished(open, .failed(error), .none, client, .unremarkable, at: now) }
         guard open.context.isSampled else { return countNotSampled() }
@@ -108,6 +110,7 @@ extension Lane {
             span.causality = open.causality
         }
         span.error = error
+        span.fallback = fallback
         span.client = client
         span.bodySize = open.bodySize
         let reason = open.causality == .none ? reason(ofContext: open.parent) : .probability

@@ -25,6 +25,12 @@ public struct SetAsideCount: Sendable, Equatable {
     public private(set) var amount = SpoolAmount()
     /// Messages for each reason.
     public private(set) var reasons: [String: Int] = [:]
+    /// Of all of it, what was never to be sent on.
+    private(set) var custody = SpoolAmount()
+    /// The others.
+    var refused: SpoolAmount {
+        SpoolAmount(messages: amount.messages - custody.messages, bytes: amount.bytes - custody.bytes)
+    }
 
     /// Nothing.
     public init() {}
@@ -33,13 +39,26 @@ public struct SetAsideCount: Sendable, Equatable {
     public mutating func add(_ reason: String, bytes: Int) {
         amount.add(1, bytes)
         reasons[reason, default: 0] += 1
+        if CustodyCause(rawValue: reason) != nil { custody.add(1, bytes) }
     }
 
     mutating func remove(_ record: SpoolRecord) {
         amount.add(-1, -record.message.byteCount)
+        if CustodyCause(rawValue: record.reason) != nil { custody.add(-1, -record.message.byteCount) }
         let left = reasons[record.reason, default: 0] - 1
         reasons[record.reason] = left > 0 ? left : nil
     }
+}
+
+/// Why a new message was set aside instead of being sent on later, as its plan has it (`dead_letter`): the reason that
+/// people see.
+public enum CustodyCause: String, Sendable, CaseIterable {
+    /// Its breaker is open.
+    case breakerOpen = "breaker_open"
+    /// There is no upstream.
+    case upstreamAway = "upstream_away"
+    /// Others of its key wait, and it cannot wait behind them.
+    case spoolOrder = "spool_order"
 }
 
 /// Whether a message waits to be sent on, or for people.
@@ -66,8 +85,9 @@ public struct SpoolRecord: Sendable, Equatable {
 
 /// Messages that were set aside: what people see of them and do with them.
 ///
-/// They count for the bounds as those that wait do, so what is redriven always has room. They change by orders alone, one
-/// at a time (`beginOrder`), and grow by what forwarders set aside meanwhile.
+/// What a broker has refused counts for the bounds as what waits does; what was never to be sent on has bounds of its own.
+/// What is redriven has room in any case. They change by orders alone, one at a time (`beginOrder`), and grow by what
+/// forwarders and sessions set aside meanwhile.
 extension Spool {
     /// What is kept of one key.
     public struct Overview: Sendable, Equatable {
@@ -153,6 +173,39 @@ extension Spool {
         }
     }
 
+    /// Keeps a message of a session for people, for which there is room: it waits for nothing, and nobody behind it.
+    func keep(
+        _ request: SpoolRequest, _ cause: CustodyCause, completion: @escaping @Sendable (SpoolOutcome) -> Void
+    ) {
+        store.keepAside(request.message, of: request.key, reason: cause.rawValue) { [self] result in
+            let isAwaited = request.ticket.settle()
+            switch result {
+            case .success(let id):
+                kept(request, cause)
+                if isAwaited { return completion(.stored(id)) }
+                var message = request.message
+                message.id = id
+                let record = SpoolRecord(message: message, reason: cause.rawValue)
+                store.discard(request.key, [message]) { [self] result in
+                    // Where the disk fails it stays, for people.
+                    if case .success = result { state.withLock { $0.forgetSetAside(request.key, [record]) } }
+                }
+            case .failure(let failure):
+                state.withLock { $0.custodyTotal.add(-1, -request.message.byteCount) }
+                if isAwaited { completion(.failed(failure.reason)) }
+            }
+        }
+    }
+
+    /// It has its room since it was reserved.
+    private func kept(_ request: SpoolRequest, _ cause: CustodyCause) {
+        state.withLock { state in
+            let bytes = request.message.byteCount
+            state.custodyTotal.add(-1, -bytes)
+            state.countSetAside(request.key, cause.rawValue, bytes)
+        }
+    }
+
     private func answer<Value: Sendable>(
         _ ask: (@escaping @Sendable (Result<Value, SpoolFailure>) -> Void) -> Void
     ) async throws(SpoolFailure) -> Value {
@@ -163,14 +216,22 @@ extension Spool {
 extension Spool.State {
     mutating func countSetAside(_ key: SpoolKey, _ reason: String, _ bytes: Int) {
         setAside[key, default: SetAsideCount()].add(reason, bytes: bytes)
-        setAsideTotal.add(1, bytes)
+        addToTotal(reason, 1, bytes)
+    }
+
+    private mutating func addToTotal(_ reason: String, _ messages: Int, _ bytes: Int) {
+        if CustodyCause(rawValue: reason) == nil {
+            refusedTotal.add(messages, bytes)
+        } else {
+            custodyTotal.add(messages, bytes)
+        }
     }
 
     fileprivate mutating func forgetSetAside(_ key: SpoolKey, _ records: [SpoolRecord]) {
         guard var count = setAside[key] else { return }
         for record in records {
             count.remove(record)
-            setAsideTotal.add(-1, -record.message.byteCount)
+            addToTotal(record.reason, -1, -record.message.byteCount)
         }
         setAside[key] = count.amount.messages > 0 ? count : nil
     }

@@ -3,18 +3,37 @@ public import Telemetry
 
 /// How much may be spooled, and how long a client waits for the disk.
 public struct SpoolLimits: Sendable, Equatable {
-    /// Messages in the process, those that were set aside among them.
+    /// Messages in the process, those that were set aside after all among them.
     public var messages: Int
     /// Bytes of their commands.
     public var bytes: Int
     /// After that a client gets an error.
     public var waitNanoseconds: UInt64
+    /// Of what is kept aside instead of being sent on.
+    public var aside: Aside
 
-    /// All parts.
-    public init(messages: Int, bytes: Int, waitNanoseconds: UInt64) {
+    /// How much may be kept aside for people.
+    public struct Aside: Sendable, Equatable {
+        /// Messages in the process.
+        public var messages: Int
+        /// Bytes of their commands.
+        public var bytes: Int
+
+        /// Both parts.
+        public init(messages: Int, bytes: Int) {
+            self.messages = messages
+            self.bytes = bytes
+        }
+    }
+
+    /// All parts; nothing is kept aside unless that is said.
+    public init(
+        messages: Int, bytes: Int, waitNanoseconds: UInt64, aside: Aside = Aside(messages: 0, bytes: 0)
+    ) {
         self.messages = messages
         self.bytes = bytes
         self.waitNanoseconds = waitNanoseconds
+        self.aside = aside
     }
 }
 
@@ -35,10 +54,13 @@ public final class Spool: Sendable {
 
     struct State {
         var queues: [SpoolKey: Queue] = [:]
-        /// What all queues hold, and what was set aside: the bounds are for both together.
+        /// What all queues hold.
         var waiting = SpoolAmount()
         var setAside: [SpoolKey: SetAsideCount] = [:]
-        var setAsideTotal = SpoolAmount()
+        /// What the broker has refused: the bounds are for what waits and for this together.
+        var refusedTotal = SpoolAmount()
+        /// What was never to be sent on, also what is on its way to the disk: that has bounds of its own.
+        var custodyTotal = SpoolAmount()
         /// Somebody redrives or purges.
         var isUnderOrder = false
         /// On disk although their clients were told that it was too late: not to be sent on, and on their way out.
@@ -73,7 +95,8 @@ public final class Spool: Sendable {
             }
             for (key, count) in setAside where count.amount.messages > 0 {
                 state.setAside[key] = count
-                state.setAsideTotal.add(count.amount.messages, count.amount.bytes)
+                state.refusedTotal.add(count.refused.messages, count.refused.bytes)
+                state.custodyTotal.add(count.custody.messages, count.custody.bytes)
             }
             total.store(state.waiting.messages, ordering: .relaxed)
         }
@@ -94,11 +117,20 @@ public final class Spool: Sendable {
     /// Whether messages of this key wait, so that others have to queue behind them.
     func isQueueing(_ key: SpoolKey) -> Bool { state.withLock { $0.queues[key] != nil } }
 
-    /// Takes room for one message; false when the spool is full.
-    func reserve(_ key: SpoolKey, bytes: Int, at now: Instant) -> Bool {
+    /// Takes room for one message in its place; false when there is none.
+    func reserve(
+        _ key: SpoolKey, _ place: SpoolRequest.Place = .waiting, bytes: Int, at now: Instant
+    ) -> Bool {
         state.withLock { state in
-            guard state.waiting.messages + state.setAsideTotal.messages < limits.messages,
-                state.waiting.bytes + state.setAsideTotal.bytes + bytes <= limits.bytes
+            if case .aside = place {
+                guard state.custodyTotal.messages < limits.aside.messages,
+                    state.custodyTotal.bytes + bytes <= limits.aside.bytes
+                else { return false }
+                state.custodyTotal.add(1, bytes)
+                return true
+            }
+            guard state.waiting.messages + state.refusedTotal.messages < limits.messages,
+                state.waiting.bytes + state.refusedTotal.bytes + bytes <= limits.bytes
             else { return false }
             arriving(key, messages: 1, bytes: bytes, unixNanoseconds: now.unixNanoseconds, &state)
             return true
@@ -117,6 +149,7 @@ public final class Spool: Sendable {
     /// Hands a message for which there is room to the store. `completion` is called once, on any thread, unless the
     /// request was abandoned; then the message is taken out again.
     func submit(_ request: SpoolRequest, completion: @escaping @Sendable (SpoolOutcome) -> Void) {
+        if case .aside(let cause) = request.place { return keep(request, cause, completion: completion) }
         store.append(request.message, to: request.key) { [self] result in
             switch result {
             case .success(let id):
@@ -274,12 +307,22 @@ public struct SpoolRequest: Sendable {
     let ticket: SpoolTicket
     /// The session's own, to know it again by.
     let number: UInt64
+    let place: Place
     private let spool: Spool
 
+    /// Where a message is stored.
+    enum Place: Sendable {
+        /// Behind all others of its key, to be sent on.
+        case waiting
+        /// For people, with why it is not sent on.
+        case aside(CustodyCause)
+    }
+
     init(
-        _ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool, ticket: SpoolTicket = SpoolTicket(),
-        number: UInt64 = 0
+        _ message: SpooledMessage, _ key: SpoolKey, _ spool: Spool, _ place: Place = .waiting,
+        ticket: SpoolTicket = SpoolTicket(), number: UInt64 = 0
     ) {
+        self.place = place
         self.key = key
         self.message = message
         self.spool = spool

@@ -20,6 +20,10 @@ public protocol SpoolStore: Sendable {
     /// Lets go of one message.
     func remove(
         _ key: SpoolKey, only id: StreamEntryID, completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void)
+    /// Keeps a new message apart, for people.
+    func keepAside(
+        _ message: SpooledMessage, of key: SpoolKey, reason: String,
+        completion: @escaping @Sendable (Result<StreamEntryID, SpoolFailure>) -> Void)
     /// Keeps the oldest message of a key apart, for people.
     func setAside(
         _ key: SpoolKey, _ message: SpooledMessage, reason: String,

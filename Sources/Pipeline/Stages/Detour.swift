@@ -11,6 +11,8 @@ public enum Detour: Sendable {
 public enum CourierDestination: Sendable, Hashable {
     /// The listener's upstream.
     case primary
+    /// The listener's second broker.
+    case secondary
 }
 
 /// What came of a detour; each comes to an end once, or was abandoned by the session.

@@ -38,6 +38,7 @@ struct HeldSpan {
     private var outcome: SpanOutcome
     private var causality: SpanCausality
     private var deadLetter: DeadLetterReason
+    private var fallback: SpanFallback
     private var redeliveryDelayMilliseconds: UInt32
     private var conversationIsTraceID: Bool
     let traceID: TraceID
@@ -64,6 +65,7 @@ struct HeldSpan {
         outcome = span.outcome
         causality = span.causality
         deadLetter = span.deadLetter
+        fallback = span.fallback
         redeliveryDelayMilliseconds = span.redeliveryDelayMilliseconds
         conversationIsTraceID = span.conversationIsTraceID
         traceID = span.traceID
@@ -90,6 +92,7 @@ struct HeldSpan {
         span.outcome = outcome
         span.causality = causality
         span.deadLetter = deadLetter
+        span.fallback = fallback
         span.redeliveryDelayMilliseconds = redeliveryDelayMilliseconds
         span.conversationIsTraceID = conversationIsTraceID
         span.parentSpanID = parentSpanID

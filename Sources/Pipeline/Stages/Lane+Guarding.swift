@@ -75,6 +75,20 @@ struct GuardHandle {
     }
 }
 
+/// A message on its way to a second broker, whose guard hears what comes of it.
+struct SecondaryTicket {
+    let listener: UInt32
+    let askedAt: Instant
+    var isProbe = false
+}
+
+/// Whether a second broker may be given a message.
+enum SecondaryAdmittance {
+    case passes(SecondaryTicket)
+    /// Its guard says no; for people.
+    case refused(String)
+}
+
 /// The stage that decides whether a call goes on, and counts what came of it. Bindings put a refusal into the words of
 /// their protocol and tell how each call ended; they know no breaker.
 extension Lane {
@@ -171,6 +185,24 @@ extension Lane {
             general, latency: nil, isProbe: ticket.flags.contains(.upstreamProbe))
     }
 
+    /// Asks the guard of a listener's second broker. Whoever was let through tells `completed` what came of it.
+    func admitSecondary(_ listener: ListenerProfile, at now: Instant) -> SecondaryAdmittance {
+        var ticket = SecondaryTicket(listener: listener.number, askedAt: now)
+        guard let own = secondaryGuards[listener.number] else { return .passes(ticket) }
+        switch own.enter() {
+        case .passes: break
+        case .passesAsProbe: ticket.isProbe = true
+        case .refused: return .refused(own.refusal(at: now).text)
+        }
+        own.tally.began()
+        return .passes(ticket)
+    }
+
+    /// Counts what came of a message for the second broker.
+    func completed(_ ticket: SecondaryTicket, _ result: CallResult, latency: UInt64?) {
+        secondaryGuards[ticket.listener]?.finish(result, latency: latency, isProbe: ticket.isProbe)
+    }
+
     /// The guard of what a route does; nil for what is not guarded.
     func makeGuard(_ descriptor: SpanDescriptor, _ key: Route.Key) -> GuardHandle? {
         guard let guards = shared.guards, listeners[Int(key.listener)].isGuarded, let type = descriptor.operationType
@@ -202,5 +234,16 @@ extension Lane {
                 guards.cell(
                     for: GuardKey(listener: listener.number, listenerName: listener.name, operation: .upstream)))
         }
+    }
+
+    /// The guards of the secondaries, where some message may be for them.
+    static func secondaryGuards(_ guards: GuardTable?, _ listeners: [ListenerProfile]) -> [UInt32: GuardHandle] {
+        guard let guards else { return [:] }
+        let concerned = listeners.filter { $0.isGuarded && $0.fallback.uses(.secondary) }
+        return Dictionary(
+            uniqueKeysWithValues: concerned.map { listener in
+                let key = GuardKey(listener: listener.number, listenerName: listener.name, operation: .secondary)
+                return (listener.number, GuardHandle(guards.cell(for: key)))
+            })
     }
 }

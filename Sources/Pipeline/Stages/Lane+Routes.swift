@@ -95,7 +95,7 @@ extension Lane {
         metrics.counter(MetricCatalog.deadLetters, [of.system, label(of), of.group, reason.text]).add(1)
     }
 
-    private func descriptor(_ route: RouteID) -> SpanDescriptor {
+    func descriptor(_ route: RouteID) -> SpanDescriptor {
         shared.catalog.descriptor(routes.routes[route.index].descriptor)
     }
 

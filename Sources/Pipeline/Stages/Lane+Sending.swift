@@ -109,7 +109,8 @@ extension Lane {
     /// The broker has answered, or never will.
     func published(
         _ open: OpenSend, _ outcome: Outcome, messageID: MessageID = .none, position: StreamPosition? = nil,
-        client: NameID, endedAs ending: SpanOutcome = .unremarkable, at now: Instant
+        client: NameID, endedAs ending: SpanOutcome = .unremarkable, takenBy fallback: SpanFallback = .none,
+        at now: Instant
     ) {
         let duration = now.nanoseconds(since: open.startedAt)
         observe(open.route, duration, open.context, outcome, now)
@@ -136,6 +137,8 @@ extension Lane {
         }
         if case .failed(let error) = outcome { span.error = error }
         span.outcome = ending
+        span.fallback = fallback
+        if fallback == .secondary { span.descriptor = secondaryDescriptor(open.route) }
         if outcome == .succeeded, routes.routes[open.route.index].takesDeadLetters { span.deadLetter = .published }
         span.client = client
         span.messageID = messageID

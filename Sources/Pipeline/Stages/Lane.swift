@@ -108,6 +108,10 @@ public final class Lane {
     var publishBudgets: [Int: RetryBudget] = [:]
     /// The monotonic time of the last tick: fine enough for what counts in seconds.
     private(set) var lastTickAt: UInt64 = 0
+    /// The guards of secondaries, by number of the listener.
+    let secondaryGuards: [UInt32: GuardHandle]
+    /// By number of the route; only of those that were taken by a secondary.
+    var secondaryDescriptors: [Int: SpanDescriptorID] = [:]
     /// This lane's tallies, by guard: several routes may share one.
     var guardHandles: [ObjectIdentifier: GuardHandle] = [:]
     /// The groups that clients of this lane read from, while anybody looks after them.
@@ -145,6 +149,7 @@ public final class Lane {
         self.metrics = metrics
         identifiers = IdentifierSource(seed: seed)
         upstreamGuards = Self.upstreamGuards(shared.guards, listeners)
+        secondaryGuards = Self.secondaryGuards(shared.guards, listeners)
         connectBudgets = listeners.map { _ in RetryBudget() }
         destinationCache = NameCache(shared.destinations)
         groupCache = NameCache(shared.groups)

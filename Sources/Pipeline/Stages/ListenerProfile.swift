@@ -28,8 +28,10 @@ public struct ListenerProfile: Sendable {
     public var deliveryScope: UInt32
     /// Whether calls to the upstream are guarded. Those that are not stand last in the list of listeners.
     public var isGuarded: Bool
-    /// Publishes that may not pass are stored and sent on later.
-    public var spools: Bool
+    /// What is tried for publishes that may not pass.
+    public var fallback: FallbackPolicy
+    /// Some of them are stored and sent on later.
+    public var spools: Bool { fallback.spools }
     /// Publishes that carry an idempotency key are tried again; nil where they are not.
     public var retries: PublishRetryLimits?
 
@@ -38,7 +40,7 @@ public struct ListenerProfile: Sendable {
         number: UInt32, name: String, service: String, system: String, broker: BrokerAddress,
         inject: InjectionRule = .always, deliver: DeliveryRule = .keep, frameBytesMax: Int = 1 << 20,
         pendingRepliesMax: Int = 1 << 20, tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(),
-        deliveryScope: UInt32? = nil, isGuarded: Bool = true, spools: Bool = false,
+        deliveryScope: UInt32? = nil, isGuarded: Bool = true, fallback: FallbackPolicy = .fail,
         retries: PublishRetryLimits? = nil
     ) {
         self.number = number
@@ -54,7 +56,7 @@ public struct ListenerProfile: Sendable {
         self.nats = nats
         self.deliveryScope = deliveryScope ?? number
         self.isGuarded = isGuarded
-        self.spools = spools
+        self.fallback = fallback
         self.retries = retries
     }
 }

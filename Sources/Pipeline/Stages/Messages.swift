@@ -246,7 +246,8 @@ struct Ending {
     var isRemembered: Bool {
         switch outcome {
         case .rejected, .unsettled, .evicted, .terminated, .deadLettered: true
-        case .unremarkable, .acknowledged, .redelivered, .spooled, .duplicate, .deleted, .disconnected, .unobserved:
+        case .unremarkable, .acknowledged, .redelivered, .spooled, .setAside, .duplicate, .deleted, .disconnected,
+            .unobserved:
             false
         }
     }

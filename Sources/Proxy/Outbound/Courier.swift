@@ -55,7 +55,9 @@ extension Listener {
         _ order: CourierOrder, to destination: CourierDestination, _ worker: Worker, _ loop: any EventLoop,
         completion: @escaping (CourierOutcome) -> Void
     ) {
-        guard let make = settings.makeCourier else { return completion(.undone(.connection)) }
+        guard let make = destination == .primary ? settings.makeCourier : settings.secondary?.makeCourier else {
+            return completion(.undone(.connection))
+        }
         let key = Courier.Key(listener: settings.profile.number, destination: destination)
         let courier = worker.courier(key) {
             let (report, name) = (report, settings.profile.name)
@@ -69,6 +71,7 @@ extension Listener {
     private func connect(to destination: CourierDestination, on loop: any EventLoop) -> EventLoopFuture<any Channel> {
         switch destination {
         case .primary: connectOutbound(on: loop)
+        case .secondary: connectSecondary(on: loop)
         }
     }
 }

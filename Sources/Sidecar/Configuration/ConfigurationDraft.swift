@@ -9,6 +9,7 @@ struct ConfigurationDraft {
     /// Where each key of the process got its value; absent = default.
     var origins: [String: ConfigurationOrigin] = [:]
     var listeners: [ListenerDraft] = []
+    var rules: [ResilienceRuleDraft] = []
     var problems: [ConfigurationProblem] = []
     /// What the operator should know although nothing is wrong, one line each.
     var notices: [String] = []
@@ -30,15 +31,16 @@ struct ConfigurationDraft {
         }
     }
 
-    /// Sets one key of a listener from its text.
-    mutating func set(
-        _ key: ConfigurationKey<ListenerDraft>, to text: String, from origin: ConfigurationOrigin, listener index: Int
+    /// Sets one key of an item of a list from its text.
+    mutating func set<Item>(
+        _ key: ConfigurationKey<Item>, to text: String, from origin: ConfigurationOrigin, item index: Int,
+        of list: ConfigurationList<Item>
     ) {
-        listeners[index].origins[key.path] = origin
+        self[keyPath: list.items][index].origins[key.path] = origin
         do throws(ValueRejection) {
-            try key.set(&listeners[index], text)
+            try key.set(&self[keyPath: list.items][index], text)
         } catch {
-            report(error.reason, at: origin, path: "\(ConfigurationKeys.listenersPath)[\(index)].\(key.path)")
+            report(error.reason, at: origin, path: "\(list.path(index)).\(key.path)")
         }
     }
 
@@ -63,7 +65,7 @@ struct ConfigurationDraft {
             let values = ["listen": text[..<equals], "upstream": text[text.index(after: equals)...]]
             for key in ConfigurationKeys.listener.keys {
                 guard let value = values[key.path] else { continue }
-                set(key, to: String(value), from: origin, listener: listeners.count - 1)
+                set(key, to: String(value), from: origin, item: listeners.count - 1, of: .listeners)
             }
         }
     }
@@ -97,7 +99,8 @@ struct ConfigurationDraft {
                 path: "resilience.bulkhead.min")
         }
         checkDeadLetters()
-        checkSpool()
+        finishRules()
+        checkFallback()
         guard problems.isEmpty else { throw ConfigurationFailure(problems: problems) }
         noticeOpenDoors()
         return ResolvedConfiguration(
@@ -113,23 +116,6 @@ struct ConfigurationDraft {
         report(
             "needs a listener with protocol redis; in JetStream set max_deliver on the consumer instead",
             at: origins["resilience.dead_letters.deliveries"], path: "resilience.dead_letters.deliveries")
-    }
-
-    /// Spooling needs something that opens, and somewhere to send to.
-    private mutating func checkSpool() {
-        guard configuration.resilience.onOpen == .spool, !listeners.isEmpty else { return }
-        let (path, origin) = ("resilience.on_open", origins["resilience.on_open"])
-        if configuration.resilience.breaker == .off || configuration.resilience.breaker == .shadow {
-            report(
-                "spool needs breakers that act; set resilience.breaker to auto or fixed", at: origin, path: path)
-        }
-        let spooling = configuration.listeners.filter { $0.upstream != .embedded }
-        if spooling.isEmpty {
-            report("spool needs a listener with a server as its upstream", at: origin, path: path)
-        }
-        for listener in configuration.listeners where !spooling.contains(listener) {
-            notices.append("listener \(listener.name) spools nothing: its upstream is the embedded log")
-        }
     }
 
     /// Listening beyond this machine is allowed to who writes it, and said aloud.
@@ -161,6 +147,7 @@ struct ConfigurationDraft {
         for (key, message) in draft.tls.problems(upstream: listener.upstream) {
             report(message, at: draft.origins[key] ?? draft.origin, path: "\(path).\(key)")
         }
+        finishSecondary(draft, listener, path: path)
         if draft.tls.upstream.mode != .off, draft.tls.upstream.verify == .insecureNone {
             notices.append(
                 "listener \(listener.name) does not check who its upstream is (tls.upstream.verify: insecure_none); "
@@ -180,7 +167,8 @@ struct ConfigurationDraft {
         }
         let listener = ListenerConfiguration(
             name: draft.name, service: draft.service, busProtocol: busProtocol, listen: listen, upstream: upstream,
-            context: draft.context, tls: draft.tls, nats: draft.nats, credentials: draft.credentials)
+            context: draft.context, tls: draft.tls, nats: draft.nats, credentials: draft.credentials,
+            secondary: draft.secondary)
         finishExtras(draft, listener, path: path)
         let origin = draft.origins["listen"] ?? draft.origin
         if listen.collides(with: upstream) {

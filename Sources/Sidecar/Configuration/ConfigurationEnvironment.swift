@@ -36,7 +36,8 @@ struct ConfigurationEnvironment {
             uniqueKeysWithValues: table.keys.map { (ConfigurationKeys.variablePrefix + $0.variableName, $0) })
         for (variable, text) in variables.sorted(by: { $0.key < $1.key }) {
             guard variable.hasPrefix(ConfigurationKeys.variablePrefix), variable != ConfigurationKeys.fileVariable,
-                refinement(variable) == nil
+                Self.item(variable, of: ConfigurationKeys.listenersPath) == nil,
+                Self.item(variable, of: ConfigurationKeys.rulesPath) == nil
             else { continue }
             if let key = byVariable[variable] {
                 draft.set(key, to: text, from: .variable(variable))
@@ -52,32 +53,50 @@ struct ConfigurationEnvironment {
 
     /// The variables that refine one listener; read when the list of listeners is complete.
     func refineListeners(in draft: inout ConfigurationDraft) {
-        for (variable, text) in variables.sorted(by: { $0.key < $1.key }) {
-            guard let (position, name) = refinement(variable) else { continue }
-            let keys = ConfigurationKeys.listener.keys.filter { ConfigurationKeys.refinable.contains($0.path) }
-            if let key = keys.first(where: { $0.variableName == name }) {
-                if let index = Int(position), draft.listeners.indices.contains(index) {
-                    draft.set(key, to: text, from: .variable(variable), listener: index)
-                } else {
-                    let message =
-                        "no listener at position \(position); there are \(draft.listeners.count), counted from 0"
-                    draft.report(message, at: .variable(variable))
-                }
-            } else {
+        let keys = ConfigurationKeys.listener.keys.filter { ConfigurationKeys.refinable.contains($0.path) }
+        readItems(of: .listeners, keys, mayAdd: false, into: &draft)
+    }
+
+    /// The variables that refine a rule of the file, or add one behind the last.
+    func readRules(into draft: inout ConfigurationDraft) {
+        readItems(of: .rules, ConfigurationKeys.rule.keys, mayAdd: true, into: &draft)
+    }
+
+    private func readItems<Item>(
+        of list: ConfigurationList<Item>, _ keys: [ConfigurationKey<Item>], mayAdd: Bool,
+        into draft: inout ConfigurationDraft
+    ) {
+        let found = variables.compactMap { variable, text in
+            Self.item(variable, of: list.path).map { (variable: variable, text: text, item: $0) }
+        }
+        for (variable, text, (position, name)) in found.sorted(by: {
+            ($0.item.position, $0.variable) < ($1.item.position, $1.variable)
+        }) {
+            guard let key = keys.first(where: { $0.variableName == name }) else {
                 let names = keys.map { String(variable.dropLast(name.count)) + $0.variableName }
                 draft.report(Self.unknown(variable, names: names), at: .variable(variable))
+                continue
             }
+            let count = draft[keyPath: list.items].count
+            if mayAdd, position == count { draft[keyPath: list.items].append(Item(origin: .variable(variable))) }
+            guard draft[keyPath: list.items].indices.contains(position) else {
+                let message = "no \(list.noun) at position \(position); there are \(count), counted from 0"
+                draft.report(message, at: .variable(variable))
+                continue
+            }
+            draft.set(key, to: text, from: .variable(variable), item: position, of: list)
         }
     }
 
-    /// `TACHO_LISTENERS_<position>_<name>` taken apart.
-    private func refinement(_ variable: String) -> (position: String, name: String)? {
-        let prefix = ConfigurationKeys.variablePrefix + ConfigurationKeys.listenersPath.uppercased() + "_"
+    /// `TACHO_<path of the list>_<position>_<name>` taken apart.
+    private static func item(_ variable: String, of path: String) -> (position: Int, name: String)? {
+        let list = path.uppercased().replacing(".", with: "_")
+        let prefix = ConfigurationKeys.variablePrefix + list + "_"
         guard variable.hasPrefix(prefix) else { return nil }
         let rest = variable.dropFirst(prefix.count)
-        let position = rest.prefix { $0.isASCII && $0.isNumber }
-        guard !position.isEmpty, rest.dropFirst(position.count).first == "_" else { return nil }
-        return (String(position), String(rest.dropFirst(position.count + 1)))
+        let digits = rest.prefix { $0.isASCII && $0.isNumber }
+        guard let position = Int(digits), rest.dropFirst(digits.count).first == "_" else { return nil }
+        return (position, String(rest.dropFirst(digits.count + 1)))
     }
 
     /// `service.name` of a list `key=value,...` with percent-encoded values.

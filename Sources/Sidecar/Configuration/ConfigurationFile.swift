@@ -35,7 +35,10 @@ struct ConfigurationFile {
         for (keyNode, value) in mapping {
             let path = Self.path(keyNode, in: section)
             if path == ConfigurationKeys.listenersPath {
-                readListeners(value, into: &draft)
+                draft.mentionsListeners = true
+                readList(value, .listeners, into: &draft)
+            } else if path == ConfigurationKeys.rulesPath {
+                readList(value, .rules, into: &draft)
             } else if let key = table.key(at: path) {
                 if let text = text(value, of: key, path: path, into: &draft) {
                     draft.set(key, to: text, from: origin(value))
@@ -45,7 +48,10 @@ struct ConfigurationFile {
                     readProcess(inner, section: path, into: &draft)
                 }
             } else {
-                let extra = section.isEmpty ? [ConfigurationKeys.listenersPath] : []
+                let lists = [ConfigurationKeys.listenersPath, ConfigurationKeys.rulesPath]
+                let extra = lists.map { $0.split(separator: ".") }.filter {
+                    $0.dropLast().joined(separator: ".") == section
+                }.compactMap { $0.last.map(String.init) }
                 let message = Self.unknown(
                     path, siblings: table.names(in: section) + extra, all: table.keys.map(\.path))
                 draft.report(message, at: origin(keyNode), path: path)
@@ -53,38 +59,41 @@ struct ConfigurationFile {
         }
     }
 
-    private func readListeners(_ node: Node, into draft: inout ConfigurationDraft) {
-        let path = ConfigurationKeys.listenersPath
-        draft.mentionsListeners = true
+    private func readList<Item>(_ node: Node, _ list: ConfigurationList<Item>, into draft: inout ConfigurationDraft) {
         guard case .sequence(let items) = node else {
-            return draft.report("expected a list of listeners, found \(Self.kind(node))", at: origin(node), path: path)
+            let message = "expected a list of \(list.noun)s, found \(Self.kind(node))"
+            return draft.report(message, at: origin(node), path: list.path)
         }
-        if items.isEmpty { draft.report("the list is empty; give at least one listener", at: origin(node), path: path) }
+        if items.isEmpty {
+            let message = "the list is empty; give at least one \(list.noun)"
+            draft.report(message, at: origin(node), path: list.path)
+        }
         for item in items {
-            let index = draft.listeners.count
-            let names = ConfigurationKeys.listener.names(in: "")
-            guard let mapping = keys(item, names: names, path: "\(path)[\(index)]", into: &draft) else { continue }
-            draft.listeners.append(ListenerDraft(origin: origin(item)))
-            readListener(mapping, section: "", index: index, into: &draft)
+            let index = draft[keyPath: list.items].count
+            let names = list.table.names(in: "")
+            guard let mapping = keys(item, names: names, path: list.path(index), into: &draft) else { continue }
+            draft[keyPath: list.items].append(Item(origin: origin(item)))
+            readItem(mapping, section: "", index: index, of: list, into: &draft)
         }
     }
 
-    private func readListener(
-        _ mapping: Node.Mapping, section: String, index: Int, into draft: inout ConfigurationDraft
+    private func readItem<Item>(
+        _ mapping: Node.Mapping, section: String, index: Int, of list: ConfigurationList<Item>,
+        into draft: inout ConfigurationDraft
     ) {
-        let table = ConfigurationKeys.listener
+        let table = list.table
         for (keyNode, value) in mapping {
             let path = Self.path(keyNode, in: section)
-            let fullPath = "\(ConfigurationKeys.listenersPath)[\(index)].\(path)"
+            let fullPath = "\(list.path(index)).\(path)"
             if let key = table.key(at: path) {
                 // A key that was tried is not missing, even when its value is rejected.
-                draft.listeners[index].origins[path] = origin(value)
+                draft[keyPath: list.items][index].origins[path] = origin(value)
                 if let text = text(value, of: key, path: fullPath, into: &draft) {
-                    draft.set(key, to: text, from: origin(value), listener: index)
+                    draft.set(key, to: text, from: origin(value), item: index, of: list)
                 }
             } else if table.isSection(path) {
                 if let inner = keys(value, names: table.names(in: path), path: fullPath, into: &draft) {
-                    readListener(inner, section: path, index: index, into: &draft)
+                    readItem(inner, section: path, index: index, of: list, into: &draft)
                 }
             } else {
                 let message = Self.unknown(path, siblings: table.names(in: section), all: table.keys.map(\.path))

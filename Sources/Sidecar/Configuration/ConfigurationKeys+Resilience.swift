@@ -2,7 +2,8 @@ import Resilience
 
 /// The keys of what protects bus and application from each other.
 extension ConfigurationKeys {
-    static let resilience: [ConfigurationKey<SidecarConfiguration>] = switches + retries + spool + deadLetters + bounds
+    static let resilience: [ConfigurationKey<SidecarConfiguration>] =
+        switches + retries + fallback + spool + deadLetters + bounds
 
     private static let switches: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
@@ -10,9 +11,10 @@ extension ConfigurationKeys {
             "what circuit breakers do: nothing, work with fixed values, only count what they would refuse, or act on "
                 + "what they learn"),
         ConfigurationKey(
-            "resilience.on_open", \.resilience.onOpen, .word(later: ["secondary", "dead_letter"]),
-            "what happens while a breaker is open, or the upstream away: calls get an error at once, or publishes to "
-                + "streams are stored below `data` and sent on later"),
+            "resilience.on_open", \.resilience.onOpen, .fallback,
+            "what is tried, one after the other, for a publish to a stream while its breaker is open or the upstream away: "
+                + "the spool below `data`, from where it is sent on later; for Redis also the listener's `secondary`, and "
+                + "being kept aside on disk for people; then, and for all other calls, an error"),
         ConfigurationKey(
             "resilience.call_timeout_milliseconds", \.resilience.callTimeoutMilliseconds, .number(10...3_600_000),
             "milliseconds after which a reply that has not come counts as a timeout; it is still passed on"),
@@ -70,13 +72,14 @@ extension ConfigurationKeys {
     private static let spool: [ConfigurationKey<SidecarConfiguration>] = [
         ConfigurationKey(
             "resilience.spool.messages", \.resilience.spoolMessages, .number(1...100_000_000),
-            "messages that may be stored with `on_open: spool`; more are refused"),
+            "messages that may be spooled; for more, the next step is tried"),
         ConfigurationKey(
             "resilience.spool.bytes", \.resilience.spoolBytes, .bytes(65_536...1_099_511_627_776),
-            "bytes of messages that may be stored; more are refused"),
+            "bytes of messages that may be spooled; for more, the next step is tried"),
         ConfigurationKey(
             "resilience.spool.wait_milliseconds", \.resilience.spoolWaitMilliseconds, .number(1...60_000),
-            "milliseconds that a client waits for the disk of the spool before it gets an error"),
+            "milliseconds that a client waits for the disk of the spool before the next step is tried, or it gets an error"
+        ),
     ]
 
     private static let deadLetters: [ConfigurationKey<SidecarConfiguration>] = [

@@ -10,6 +10,8 @@ enum ConfigurationKeys {
     static let fileVariable = "TACHO_CONFIG"
     /// The sequence of listeners in the file, and the middle of the variables that refine one of them.
     static let listenersPath = "listeners"
+    /// The sequence of rules in the file, and the beginning of the variables that make them up.
+    static let rulesPath = "resilience.rules"
     /// The protocols that have a flag and a variable for listeners; those of `BusProtocol` are available.
     static let protocols = ["redis", "nats", "kafka"]
     /// Paths of the contract that belong to a later version, named so that nobody searches for a typing error.
@@ -171,6 +173,27 @@ enum ConfigurationKeys {
             "credentials.password_file", \.credentials.passwordFile, file.optional(), default: "no password",
             "file with the password to that; its last line end does not count"),
         ConfigurationKey(
+            "secondary.address", \.secondary.address, ValueSyntax.secondary.optional(), default: "there is none",
+            "a second broker, for what the upstream may not be given (`resilience.on_open`)"),
+        ConfigurationKey(
+            "secondary.tls.mode", \.secondary.tls.mode, .word(), "whether it speaks TLS, as in `tls.upstream.*`"),
+        ConfigurationKey("secondary.tls.ca", \.secondary.tls.ca, file.optional(), "as `tls.upstream.ca`"),
+        ConfigurationKey(
+            "secondary.tls.certificate", \.secondary.tls.certificate, file.optional(), "as `tls.upstream.certificate`"),
+        ConfigurationKey("secondary.tls.key", \.secondary.tls.key, file.optional(), "as `tls.upstream.key`"),
+        ConfigurationKey(
+            "secondary.tls.server_name", \.secondary.tls.serverName, ValueSyntax.serverName.optional(),
+            default: "the host of `secondary.address`", "as `tls.upstream.server_name`"),
+        ConfigurationKey(
+            "secondary.tls.verify", \.secondary.tls.verify, .word(), "as `tls.upstream.verify`"),
+        ConfigurationKey(
+            "secondary.credentials.username", \.secondary.credentials.username,
+            ValueSyntax.text("a name", maximumBytes: 255).optional(), default: "the default user",
+            "with which the sidecar signs in there"),
+        ConfigurationKey(
+            "secondary.credentials.password_file", \.secondary.credentials.passwordFile, file.optional(),
+            default: "no password", "file with the password to that; its last line end does not count"),
+        ConfigurationKey(
             "nats.advertise", \.nats.advertise, .advertised,
             "servers that clients hear of for reconnecting: none keeps them behind the sidecar, `server` passes on what "
                 + "the server says"),
@@ -189,7 +212,7 @@ enum ConfigurationKeys {
 }
 
 /// A listener while the layers are read: what is required may still be missing.
-struct ListenerDraft: Sendable {
+struct ListenerDraft: ConfigurationItem {
     var name: String?
     var service: String?
     var busProtocol: BusProtocol?
@@ -199,9 +222,8 @@ struct ListenerDraft: Sendable {
     var tls = ListenerTLSConfiguration()
     var nats = NATSConfiguration()
     var credentials = CredentialsConfiguration()
-    /// Where the listener as a whole is written.
+    var secondary = SecondaryConfiguration()
     var origin = ConfigurationOrigin.builtIn
-    /// Where each key is written, also when its value was rejected.
     var origins: [String: ConfigurationOrigin] = [:]
 
     /// What runs when nobody has asked for a listener: the event log of this process, on loopback.

@@ -70,6 +70,7 @@ public enum ConfigurationLoader {
             draft.replaceListeners(of: name, with: texts, from: .flag("--\(name)"))
         }
         environment.refineListeners(in: &draft)
+        environment.readRules(into: &draft)
         for key in ConfigurationKeys.process.keys {
             guard let flag = key.flag, let text = commandLine.values[flag] else { continue }
             draft.set(key, to: text, from: .flag("--\(flag)"))

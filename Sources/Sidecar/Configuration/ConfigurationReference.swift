@@ -1,6 +1,6 @@
 /// The documentation of the keys, made from the keys: it cannot be out of date.
 public enum ConfigurationReference {
-    /// Two tables in Markdown: the settings of the process, and those of one listener.
+    /// Three tables in Markdown: the settings of the process, those of one listener, and those of one rule.
     public static var markdown: String {
         let process = ConfigurationKeys.process.keys.map { key in
             let variable = "`\(ConfigurationKeys.variablePrefix)\(key.variableName)`"
@@ -14,6 +14,10 @@ public enum ConfigurationReference {
             let standard = key.defaultNote ?? word(key.show(ListenerDraft()))
             return row(["`\(key.path)`", variable, key.expected, standard, key.meaning])
         }
+        let rule = ConfigurationKeys.rule.keys.map { key in
+            let variable = "`\(ConfigurationKeys.variablePrefix)RESILIENCE_RULES_<n>_\(key.variableName)`"
+            return row(["`\(key.path)`", variable, key.expected, key.defaultNote ?? "", key.meaning])
+        }
         let file = row([
             "", "`\(ConfigurationKeys.fileVariable)`", "`--config`", "a path", "", "the file with these keys",
         ])
@@ -22,6 +26,8 @@ public enum ConfigurationReference {
             + "`TACHO_NATS`):"
         var lines = header(["Key", "Variable", "Flag", "Value", "Default", "Meaning"]) + [file] + process
         lines += ["", between, ""] + header(["Key", "Variable", "Value", "Default", "Meaning"]) + listener
+        lines += ["", "Each item of `resilience.rules`; the first whose `destination` fits decides:", ""]
+        lines += header(["Key", "Variable", "Value", "Default", "Meaning"]) + rule
         return lines.joined(separator: "\n") + "\n"
     }
 

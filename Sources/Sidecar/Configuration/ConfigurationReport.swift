@@ -1,6 +1,7 @@
 import Foundation
 import Pipeline
 import Proxy
+import Resilience
 
 /// What would run, for people and for programs.
 public struct ConfigurationReport {
@@ -18,14 +19,13 @@ public struct ConfigurationReport {
                 + "\(listener.listen) -> \(listener.upstream) (context: \(context)\(Self.encryption(listener.tls)))"
         }
         for key in ConfigurationKeys.process.keys {
-            let value =
-                switch key.show(configuration) {
-                case .text(let text): text
-                case .number(let number): String(number)
-                case .real(let number): "\(number)"
-                case .unset: (key.defaultNote ?? "not set").replacing("`", with: "")
-                }
+            let value = key.show(configuration).text ?? (key.defaultNote ?? "not set").replacing("`", with: "")
             lines.append("\(key.path) = \(value)  (\(resolved.origins[key.path] ?? .builtIn))")
+        }
+        for (index, rule) in configuration.resilience.rules.enumerated() {
+            let place = rule.listener.map { " behind \($0)" } ?? ""
+            let plan = ValueSyntax.fallback.show(rule.onOpen).text ?? ""
+            lines.append("\(ConfigurationKeys.rulesPath)[\(index)]: \(rule.destination)\(place): on_open \(plan)")
         }
         return (lines + resolved.notices.map { "notice: \($0)" }).joined(separator: "\n")
     }
@@ -41,13 +41,22 @@ public struct ConfigurationReport {
             let draft = ListenerDraft(
                 name: listener.name, service: listener.service, busProtocol: listener.busProtocol,
                 listen: listener.listen,
-                upstream: listener.upstream, context: listener.context, tls: listener.tls, nats: listener.nats)
+                upstream: listener.upstream, context: listener.context, tls: listener.tls, nats: listener.nats,
+                credentials: listener.credentials, secondary: listener.secondary)
             var item: [String: Any] = [:]
             for key in ConfigurationKeys.listener.keys {
                 Self.insert(Self.object(key.show(draft)), at: key.path.split(separator: ".")[...], in: &item)
             }
             return item
         }
+        let rules = resolved.configuration.resilience.rules.map { rule in
+            let draft = ResilienceRuleDraft(
+                destination: rule.destination, listener: rule.listener, onOpen: rule.onOpen)
+            var item: [String: Any] = [:]
+            for key in ConfigurationKeys.rule.keys { item[key.path] = Self.object(key.show(draft)) }
+            return item
+        }
+        Self.insert(rules, at: ConfigurationKeys.rulesPath.split(separator: ".")[...], in: &root)
         let origins = resolved.origins.mapValues(\.description)
         return Self.rendered([
             "valid": true, "configuration": root, "origins": origins, "notices": resolved.notices,

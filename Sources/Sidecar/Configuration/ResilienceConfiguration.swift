@@ -15,18 +15,16 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         case auto
     }
 
-    /// What happens to a call while its breaker is open.
-    public enum OnOpen: String, Sendable, CaseIterable {
-        /// The client gets an error at once.
-        case fail
-        /// What a client publishes to Redis is stored and sent on later; everything else fails.
-        case spool
-    }
-
     /// Default auto.
     public var breaker = Breaker.auto
-    /// Default fail.
-    public var onOpen = OnOpen.fail
+    /// What is tried for a publish while its breaker is open, or the upstream away. Default fail.
+    public var onOpen = FallbackPlan.fail
+    /// What is tried for some destinations instead; the first that fits decides.
+    public var rules: [ResilienceRule] = []
+    /// Milliseconds that a connection to a secondary may take to open. Default 500.
+    public var secondaryConnectMilliseconds = 500
+    /// Milliseconds that a client waits for the secondary. Default 2,000.
+    public var secondaryWaitMilliseconds = 2_000
     /// Milliseconds after which a reply that has not come counts as a timeout. Default 5,000.
     public var callTimeoutMilliseconds = 5_000
     /// Seconds for which a new guard only records what it learns, and works with the start values. Default 300.
@@ -62,6 +60,12 @@ public struct ResilienceConfiguration: Sendable, Equatable {
     public var spoolBytes = 268_435_456
     /// Milliseconds that a client waits for the disk of the spool. Default 2,000.
     public var spoolWaitMilliseconds = 2_000
+    /// Messages kept aside for people. Default 10,000.
+    public var asideMessages = 10_000
+    /// Bytes of messages kept aside. Default 64 MiB.
+    public var asideBytes = 67_108_864
+    /// Milliseconds that a client waits until its message is kept aside. Default 2,000.
+    public var asideWaitMilliseconds = 2_000
     /// Deliveries without effect after which a message is moved to the dead letters. Default 0: none is moved.
     public var deadLetterDeliveries = 0
     /// Milliseconds after which a delivery that was not acknowledged has had no effect. Default 30,000.
@@ -125,12 +129,16 @@ public struct ResilienceConfiguration: Sendable, Equatable {
         return PublishRetryLimits(withinNanoseconds: UInt64(retryWithinMilliseconds) * 1_000_000)
     }
 
-    /// How much may be spooled; nil where nothing is.
+    /// How much may be stored on our own disk; nil where nothing is.
     var spool: SpoolLimits? {
-        guard onOpen == .spool else { return nil }
+        guard uses(.spool) || uses(.deadLetter) else { return nil }
         return SpoolLimits(
-            messages: spoolMessages, bytes: spoolBytes, waitNanoseconds: UInt64(spoolWaitMilliseconds) * 1_000_000)
+            messages: spoolMessages, bytes: spoolBytes, waitNanoseconds: UInt64(spoolWaitMilliseconds) * 1_000_000,
+            aside: SpoolLimits.Aside(messages: asideMessages, bytes: asideBytes))
     }
+
+    /// Whether this step is tried for some destination.
+    func uses(_ step: FallbackStep) -> Bool { onOpen.contains(step) || rules.contains { $0.onOpen.contains(step) } }
 
     /// When messages are dead, and where they go; nil when none are moved.
     var deadLetters: DeadLetterPolicy? {

@@ -82,13 +82,16 @@ public struct ListenerConfiguration: Sendable, Equatable {
     public var nats: NATSConfiguration
     /// With what the sidecar signs in on connections of its own.
     public var credentials: CredentialsConfiguration
+    /// A second broker, for what the upstream may not be given.
+    public var secondary: SecondaryConfiguration
 
     /// A listener; the name defaults to `PROTOCOL@LISTEN`.
     public init(
         name: String? = nil, service: String? = nil, busProtocol: BusProtocol, listen: Endpoint, upstream: Endpoint,
         context: ContextPolicy = ContextPolicy(), tls: ListenerTLSConfiguration = ListenerTLSConfiguration(),
         nats: NATSConfiguration = NATSConfiguration(),
-        credentials: CredentialsConfiguration = CredentialsConfiguration()
+        credentials: CredentialsConfiguration = CredentialsConfiguration(),
+        secondary: SecondaryConfiguration = SecondaryConfiguration()
     ) {
         self.name = name ?? "\(busProtocol.rawValue)@\(listen)"
         self.service = service
@@ -99,6 +102,7 @@ public struct ListenerConfiguration: Sendable, Equatable {
         self.tls = tls
         self.nats = nats
         self.credentials = credentials
+        self.secondary = secondary
     }
 }
 

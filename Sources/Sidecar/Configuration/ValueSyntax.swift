@@ -10,6 +10,16 @@ enum ConfigurationValue: Sendable, Equatable {
     case real(Double)
     /// Not set: left to another source of settings.
     case unset
+
+    /// As it is written; nil where nothing is.
+    var text: String? {
+        switch self {
+        case .text(let text): text
+        case .number(let number): String(number)
+        case .real(let number): "\(number)"
+        case .unset: nil
+        }
+    }
 }
 
 /// How one kind of value is written and shown, wherever it stands: file, environment or command line.
@@ -141,6 +151,10 @@ extension ValueSyntax where Value == Endpoint {
 
     static let upstream = endpoint(expected: "HOST:PORT, PORT, unix:PATH or embedded", allowsEmbedded: true) {
         (endpoint) throws(ValueRejection) in
+        if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
+    }
+
+    static let secondary = endpoint { (endpoint) throws(ValueRejection) in
         if case .tcp(_, 0) = endpoint { throw ValueRejection("port 0 cannot be connected to") }
     }
 
@@ -309,7 +323,8 @@ extension ValueSyntax {
         ValueSyntax<Value?>(
             expected: expected,
             parse: { [parse] (text) throws(ValueRejection) -> Value? in try parse(text) },
-            show: { [show] in $0.map(show) ?? .unset }
+            show: { [show] in $0.map(show) ?? .unset },
+            isList: isList
         )
     }
 

@@ -139,15 +139,38 @@ final class SpoolLog: SpoolStore {
         }
     }
 
+    func keepAside(
+        _ message: SpooledMessage, of key: SpoolKey, reason: String,
+        completion: @escaping @Sendable (Result<StreamEntryID, SpoolFailure>) -> Void
+    ) {
+        var fields = Self.fields(message)
+        fields.append(name: Field.reason, value: Array(reason.utf8))
+        submit([.append(StreamAppend(key: Self.name(.aside, key), fields: fields))], key) { result in
+            completion(
+                result.flatMap { replies in
+                    guard case .appended(let id, _)? = replies.first else {
+                        return .failure(SpoolFailure(reason: "the spool answered something else"))
+                    }
+                    return .success(StreamEntryID(milliseconds: id.milliseconds, sequence: id.sequence))
+                })
+        }
+    }
+
     func setAside(
         _ key: SpoolKey, _ message: SpooledMessage, reason: String,
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     ) {
-        var fields = Self.fields(message)
+        var fields = Self.fields(Self.moving(message))
         fields.append(name: Field.reason, value: Array(reason.utf8))
-        if message.formerID == nil { fields.append(name: Field.answered, value: Array("\(message.id)".utf8)) }
         let aside = StreamCommand.append(StreamAppend(key: Self.name(.aside, key), fields: fields))
         submit([aside] + Self.removing(key, through: message.id), key) { completion($0.map { _ in }) }
+    }
+
+    /// A message that gets another id says what its client was answered by.
+    private static func moving(_ message: SpooledMessage) -> SpooledMessage {
+        var moving = message
+        moving.formerID = message.answeredID
+        return moving
     }
 
     // MARK: What people ask for
@@ -172,7 +195,9 @@ final class SpoolLog: SpoolStore {
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
     ) {
         let waiting = Self.name(.waiting, key)
-        let appends = messages.map { StreamCommand.append(StreamAppend(key: waiting, fields: Self.fields($0))) }
+        let appends = messages.map { message in
+            StreamCommand.append(StreamAppend(key: waiting, fields: Self.fields(Self.moving(message))))
+        }
         submit(appends + [Self.deleting(key, messages)], key) { completion($0.map { _ in }) }
     }
 

@@ -205,6 +205,11 @@ public enum MetricCatalog {
             + "(unverified), or refused for good.",
         labels: [listener, destination, "outcome"])
 
+    public static let fallback = MetricFamily(
+        "tacho_fallback_total", .counter,
+        "What was tried for publishes to Redis that might not pass: who was to take them, and what came of it.",
+        labels: [listener, "step", "outcome"])
+
     public static let deadLetterRule = MetricFamily(
         "tacho_dead_letter_rule_total", .counter,
         "Messages that were delivered too often: moved to the stream of dead letters, taken back because a consumer "
@@ -301,8 +306,8 @@ public enum MetricCatalog {
         sockets, socketsClosed, socketEvents, projectionLag, projectionEvents, projectionRows,
         breakerState, breakerTransitions, breakerRejected, breakerWouldReject, guardedCalls, guardedInFlight,
         retries, bulkheadLimit, bulkheadWaiting, bulkheadRejected, spoolMessages, spoolBytes, spoolAge,
-        spoolSetAside, spoolStored, spoolRefused, spoolForwarded, deadLetterRule, threshold, thresholdChanges,
-        anomalyScore, lag,
+        spoolSetAside, spoolStored, spoolRefused, spoolForwarded, fallback, deadLetterRule, threshold,
+        thresholdChanges, anomalyScore, lag,
         spansStarted, spansSampled, spansNotSampled, spansKept, samplingRatio,
         spansExported, spansDropped, spansQueued, spansInFlight,
         exportTime, exportBytes, guardRecords,

@@ -29,6 +29,7 @@ package enum SpanAttribute {
     package static let queueSeconds: StaticString = "tacho.queue.seconds"
     package static let outcome: StaticString = "tacho.outcome"
     package static let deadLetterReason: StaticString = "tacho.dead_letter.reason"
+    package static let fallbackStep: StaticString = "tacho.fallback.step"
     package static let redeliveryDelay: StaticString = "tacho.redelivery.delay.seconds"
     package static let streamName: StaticString = "tacho.stream.name"
     package static let consumerSequence: StaticString = "tacho.consumer.sequence"

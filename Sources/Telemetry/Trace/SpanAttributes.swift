@@ -94,6 +94,7 @@ extension SpanRecord {
         }
         add(SpanAttribute.outcome, outcome.text)
         add(SpanAttribute.deadLetterReason, deadLetter.text)
+        add(SpanAttribute.fallbackStep, fallback.text)
         if redeliveryDelayMilliseconds > 0 {
             pairs.append((SpanAttribute.redeliveryDelay, .double(Double(redeliveryDelayMilliseconds) / 1e3)))
         }

@@ -33,6 +33,8 @@ public struct SpanRecord: Sendable {
     public var outcome: SpanOutcome = .unremarkable
     /// Why the message is given up with this span, if it is (`tacho.dead_letter.reason`).
     public var deadLetter = DeadLetterReason.none
+    /// Who took the message that its upstream was not given (`tacho.fallback.step`).
+    public var fallback = SpanFallback.none
     /// After how long the message is to be delivered again, as its consumer has asked; 0 when it has not
     /// (`tacho.redelivery.delay.seconds`).
     public var redeliveryDelayMilliseconds: UInt32 = 0
@@ -225,6 +227,8 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
     case deadLettered
     /// Stored on our own disk, to be sent on later.
     case spooled
+    /// Kept on our own disk, for people.
+    case setAside
     /// The broker had the message already and has not stored it again.
     case duplicate
     /// The entry was deleted from the stream.
@@ -247,6 +251,7 @@ public enum SpanOutcome: UInt8, Sendable, Hashable, CaseIterable {
         case .terminated: "terminated"
         case .deadLettered: "dead_lettered"
         case .spooled: "spooled"
+        case .setAside: "set_aside"
         case .duplicate: "duplicate"
         case .deleted: "deleted"
         case .evicted: "evicted"

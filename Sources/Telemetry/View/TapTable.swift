@@ -52,8 +52,8 @@ public struct TapTable: Sendable {
         switch TapOutcome(rawValue: message.outcome) {
         case .ok: message.error == nil ? nil : .bad
         case .error, .disconnected: .bad
-        case .redelivered, .unsettled, .rejected, .terminated, .deadLettered, .spooled, .duplicate, .deleted, .evicted,
-            .unobserved, nil:
+        case .redelivered, .unsettled, .rejected, .terminated, .deadLettered, .spooled, .setAside, .duplicate, .deleted,
+            .evicted, .unobserved, nil:
             .warning
         }
     }

@@ -1,5 +1,5 @@
 /// A pattern of whole names: `*` stands for any run of characters, `?` for one byte.
-public struct Glob: Hashable, Sendable {
+public struct Glob: Hashable, Sendable, CustomStringConvertible {
     /// Longer patterns are nobody's wish.
     public static let bytesMax = 256
 
@@ -10,6 +10,9 @@ public struct Glob: Hashable, Sendable {
         guard 1...Self.bytesMax ~= text.utf8.count else { return nil }
         pattern = Array(text.utf8)
     }
+
+    /// As it was written.
+    public var description: String { String(decoding: pattern, as: UTF8.self) }
 
     /// Whether the whole of `name` fits. On a mismatch only the last `*` takes one byte more, so the time is bounded by
     /// the product of the lengths.

@@ -72,6 +72,7 @@ public enum TapOutcome: String, Sendable, CaseIterable {
     case terminated
     case deadLettered = "dead_lettered"
     case spooled
+    case setAside = "set_aside"
     case duplicate
     case deleted
     case evicted
@@ -88,6 +89,7 @@ public enum TapOutcome: String, Sendable, CaseIterable {
         case .terminated: self = .terminated
         case .deadLettered: self = .deadLettered
         case .spooled: self = .spooled
+        case .setAside: self = .setAside
         case .duplicate: self = .duplicate
         case .deleted: self = .deleted
         case .evicted: self = .evicted

@@ -95,6 +95,26 @@ final class TestSpoolStore: SpoolStore {
         if !waits { removal() }
     }
 
+    func keepAside(
+        _ message: SpooledMessage, of key: SpoolKey, reason: String,
+        completion: @escaping @Sendable (Result<StreamEntryID, SpoolFailure>) -> Void
+    ) {
+        state.withLock { state in
+            state.appends.append { [self] in
+                completion(
+                    self.state.withLock { state in
+                        if let failure = state.failure { return .failure(failure) }
+                        var message = message
+                        message.id = StreamEntryID(milliseconds: 1_700_000_001_000, sequence: UInt64(state.aside.count))
+                        state.aside.append(SpoolRecord(message: message, reason: reason))
+                        return .success(message.id)
+                    })
+            }
+        }
+    }
+
+    var asideReasons: [String] { state.withLock { $0.aside.map(\.reason) } }
+
     func setAside(
         _ key: SpoolKey, _ message: SpooledMessage, reason: String,
         completion: @escaping @Sendable (Result<Void, SpoolFailure>) -> Void
@@ -128,6 +148,7 @@ final class TestSpoolStore: SpoolStore {
                 if let failure = state.failure { return .failure(failure) }
                 for var message in messages {
                     state.aside.removeAll { $0.message.id == message.id }
+                    message.formerID = message.answeredID
                     message.id = StreamEntryID(milliseconds: 1_700_000_002_000, sequence: state.nextSequence)
                     state.nextSequence += 1
                     state.messages[key, default: []].append(message)
@@ -164,18 +185,21 @@ final class SpoolWorld {
     private let system: String
 
     init(
-        messages: Int = 100, setAside: SetAsideCount = SetAsideCount(), inject: InjectionRule = .never,
-        listener: UInt32 = 0, system: String = "redis",
-        tls: SessionTLS = SessionTLS(), retries: PublishRetryLimits? = nil
+        messages: Int = 100, aside: Int = 100, setAside: SetAsideCount = SetAsideCount(),
+        inject: InjectionRule = .never, listener: UInt32 = 0, system: String = "redis",
+        tls: SessionTLS = SessionTLS(), retries: PublishRetryLimits? = nil, fallback: FallbackPolicy? = nil
     ) {
         self.listener = listener
         self.system = system
         spool = Spool(
-            limits: SpoolLimits(messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000), store: store,
+            limits: SpoolLimits(
+                messages: messages, bytes: 100_000, waitNanoseconds: 1_000_000_000,
+                aside: SpoolLimits.Aside(messages: aside, bytes: 100_000)), store: store,
             left: [], setAside: [Self.key: setAside], random: 0,
             unixNanoseconds: World.startUnixMilliseconds * 1_000_000)
         world = World(
-            inject: inject, system: system, tls: tls, guards: guards, spool: spool, listener: listener,
+            inject: inject, system: system, tls: tls, guards: guards, spool: spool, fallback: fallback,
+            listener: listener,
             retries: retries)
         open()
     }

@@ -1,5 +1,6 @@
 import NIOCore
 import Pipeline
+import Resilience
 import Synchronization
 import Telemetry
 import Testing
@@ -32,7 +33,8 @@ final class World {
         frameBytesMax: Int = 1 << 20, pendingRepliesMax: Int = 1 << 20, openDeliveriesMax: Int = 1_600,
         unsettledSeconds: UInt64 = 60, destinationsMax: Int = 1_000, system: String = "redis",
         tls: SessionTLS = SessionTLS(), nats: NATSOptions = NATSOptions(), guards: GuardTable? = nil,
-        spool: Spool? = nil, consumerGroups: ConsumerGroups? = nil, listener: UInt32 = 0,
+        spool: Spool? = nil, fallback: FallbackPolicy? = nil, consumerGroups: ConsumerGroups? = nil,
+        listener: UInt32 = 0,
         retries: PublishRetryLimits? = nil
     ) {
         deliveries = OpenDeliveries(
@@ -48,11 +50,16 @@ final class World {
                 number: number, name: system, service: "shop", system: system,
                 broker: BrokerAddress(server: "broker.test", port: 6379), inject: inject, deliver: deliver,
                 frameBytesMax: frameBytesMax, pendingRepliesMax: pendingRepliesMax, tls: tls, nats: nats,
-                spools: spool != nil, retries: retries)
+                fallback: fallback ?? (spool == nil ? .fail : World.spooling), retries: retries)
         }
         profile = listeners[Int(listener)]
         lane = Lane(shared: shared, listeners: listeners, metrics: registry.makeShard(), seed: Self.seed)
     }
+
+    /// The disk gets a second.
+    static let spooling = FallbackPolicy(
+        FallbackPlan([.spool]) ?? .fail,
+        deadlines: FallbackDeadlines(secondary: 2_000_000_000, spool: 1_000_000_000, deadLetter: 1_000_000_000))
 
     /// One more client connection with its upstream connection.
     func connect(_ peer: ClientPeer = .unknown) -> Conversation<RedisSession> {

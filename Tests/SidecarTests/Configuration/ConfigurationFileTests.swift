@@ -127,7 +127,7 @@ struct ConfigurationFileTests {
                         + #"found "sometimes""#,
                     "tacho.yaml:15:15: listeners[2].upstream: port 0 cannot be connected to",
                     "tacho.yaml:16:5: listeners[3]: expected keys with values (name, service, protocol, listen, upstream, "
-                        + #"context, tls, credentials, nats), found "16382=6379""#,
+                        + #"context, tls, credentials, secondary, nats), found "16382=6379""#,
                     "tacho.yaml:17:19: otlp.endpoint: a URL with credentials; "
                         + "put them into OTEL_EXPORTER_OTLP_HEADERS instead",
                     #"tacho.yaml:17:69: otlp.compression: expected none or gzip, found "zstd""#,

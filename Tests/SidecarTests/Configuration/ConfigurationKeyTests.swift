@@ -70,7 +70,9 @@ struct ConfigurationKeyTests {
     @Test("the reference has a row for every key, and the rows read as Markdown")
     func reference() {
         let lines = ConfigurationReference.markdown.split(separator: "\n")
-        let keys = ConfigurationKeys.process.keys.map(\.path) + ConfigurationKeys.listener.keys.map(\.path)
+        let keys =
+            ConfigurationKeys.process.keys.map(\.path) + ConfigurationKeys.listener.keys.map(\.path)
+            + ConfigurationKeys.rule.keys.map(\.path)
         #expect(lines.filter { $0.hasPrefix("| `") }.map { $0.split(separator: "`")[1] } == keys.map { $0[...] })
         #expect(
             lines.contains(
