@@ -13,6 +13,7 @@ import Wire
 /// sidecar may not look, only the ids are left, and the outcome `unverified` says so.
 struct NATSSpoolDelivery: SpoolDelivery {
     let batchMessages = 32
+    let signsInFirst = true
     private var exchange: NATSExchange
     private var question = Question.none
     private var current: Current?

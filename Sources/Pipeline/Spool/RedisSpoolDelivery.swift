@@ -10,6 +10,7 @@ import Wire
 /// on disk before it is used.
 struct RedisSpoolDelivery: SpoolDelivery {
     let batchMessages = 16
+    let signsInFirst = false
     /// The id tells at any time.
     let isInDoubt = false
     private var exchange: RedisExchange

@@ -9,6 +9,8 @@ import Telemetry
 protocol SpoolDelivery {
     /// Messages that are taken from the disk at a time. After a crash so many are in doubt.
     var batchMessages: Int { get }
+    /// A connection signs in before anything is asked: whether it may is found out at the start, when nothing waits yet.
+    var signsInFirst: Bool { get }
     /// When the broker's answer is overdue; nil while nothing is asked.
     var deadline: UInt64? { get }
     /// A message may have been delivered without word of it, and the broker has not been asked yet.

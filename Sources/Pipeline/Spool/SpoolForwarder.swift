@@ -33,6 +33,7 @@ public struct SpoolForwarder: OutboundMachine {
     private var retryAt: UInt64 = 0
     private var isClosing = false
     private var isFailing = false
+    private var hasTriedSigningIn = false
     // What the next step takes along.
     private var events: [OutboundEvent] = []
     private var bytes: [UInt8] = []
@@ -115,6 +116,8 @@ public struct SpoolForwarder: OutboundMachine {
         }
         if case .disk = waiting { return step(wakesAt: now.monotonicNanoseconds &+ Self.pollNanoseconds) }
         waiting = .nothing
+        // While nothing is to be sent on, it is missed by nobody.
+        guard !(batch.isEmpty && sent.isEmpty && spool.isEmpty(listener.name)) else { return proceed(at: now) }
         complete(.failed(.connection), at: now)
         return backOff(.connection, "the connection was lost, or cannot be opened", at: now)
     }
@@ -178,6 +181,10 @@ public struct SpoolForwarder: OutboundMachine {
     /// The oldest messages of the next key that has any and may send them.
     private mutating func load(at now: Instant) -> OutboundStep<SpoolTask> {
         guard !spool.isEmpty(listener.name) else {
+            if delivery.signsInFirst, !hasTriedSigningIn, !isConnected {
+                hasTriedSigningIn = true
+                return connect(at: now)
+            }
             return step(wakesAt: now.monotonicNanoseconds &+ Self.pollNanoseconds)
         }
         let keys = spool.keys(of: listener.name)

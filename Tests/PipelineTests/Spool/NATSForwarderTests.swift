@@ -12,6 +12,7 @@ import Testing
         private var forwarder: SpoolForwarder
         private var written: [UInt8] = []
         private(set) var wantsClose = false
+        private(set) var connections = 0
         private(set) var startsTLS = false
         private(set) var events: [OutboundEvent] = []
 
@@ -51,7 +52,9 @@ import Testing
                 spooling.spool.perform(request) { result in answer.withLock { $0 = result } }
                 if let answer = answer.withLock({ $0 }) { take(forwarder.answered(answer, at: spooling.world.now)) }
             }
-            if case .open = step.connection { take(forwarder.connected(at: spooling.world.now)) }
+            guard case .open = step.connection else { return }
+            connections += 1
+            take(forwarder.connected(at: spooling.world.now))
         }
 
         /// What was written; our inbox, whose name is random, is called `IN`.
@@ -173,6 +176,23 @@ import Testing
         #expect(bench.wantsClose && bench.left == 1)
         guard case .failing(_, let reason)? = bench.events.first else { return #expect(Bool(false)) }
         #expect(reason.contains("Authorization Violation; set credentials.password_file"))
+    }
+
+    @Test("whether it may sign in is found out at the start, once, and a server that goes is missed when there is work")
+    func beforeAnything() {
+        let bench = Bench(messages: 0)
+        bench.say("INFO {}\r\n")
+        #expect(bench.wrote().hasPrefix("CONNECT "))
+        bench.say("-ERR 'Authorization Violation'\r\n")
+        #expect(bench.wantsClose && bench.events.count == 1)
+        bench.lose()
+        bench.wait(milliseconds: 10_000)
+        #expect(bench.connections == 1)
+        let calm = Bench(messages: 0)
+        #expect(calm.greet() == "")
+        calm.lose()
+        calm.wait(milliseconds: 10_000)
+        #expect(calm.events.isEmpty)
     }
 
     @Test("TLS begins behind the greeting, and nothing that stood behind that is believed")
