@@ -4,7 +4,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from harness import Authority, NatsServer, OTLPReceiver, RedisServer, Relay, Tacho, TLSFront, jaeger_rules, nats_server
+from harness import (Authority, NatsServer, OTLPReceiver, RedisServer, Relay, Tacho, TLSFront, breakers, jaeger_rules,
+                     nats_server)
 
 
 class World:
@@ -187,3 +188,29 @@ def app(tacho):
 def direct(redis_server):
     """redis-py straight to Redis."""
     return redis_server.client()
+
+
+# Breakers
+
+
+@pytest.fixture
+def bad_network(world):
+    """A Redis behind a network that misbehaves."""
+    server = world.redis("--enable-debug-command", "yes")
+    relay = world.relay(server.address)
+    relay.server = server
+    return relay
+
+
+@pytest.fixture
+def publish(world):
+    """Starts publishers; they end before the programs do."""
+    made = []
+
+    def begin(tacho, **options):
+        made.append(breakers.Publisher(tacho, **options))
+        return made[-1]
+
+    yield begin
+    for one in made:
+        one.close()

@@ -6,12 +6,30 @@ enum CallResult: Equatable {
     case succeeded
     /// The broker was not able to.
     case failed(FailureClass)
+    /// The broker takes no writes at present, and does everything else: unavailable for whoever publishes, and evidence
+    /// that the upstream works.
+    case writesRefused
     /// The broker refused, and the client is to blame: evidence that the broker works.
     case mistake
     /// Nobody will know.
     case unknown
 
-    var failure: FailureClass? { if case .failed(let failure) = self { failure } else { nil } }
+    var failure: FailureClass? {
+        switch self {
+        case .failed(let failure): failure
+        case .writesRefused: .unavailable
+        case .succeeded, .mistake, .unknown: nil
+        }
+    }
+
+    /// What it says of the upstream as a whole: what one destination or one kind of command suffers from says nothing of
+    /// the others.
+    var general: CallResult {
+        switch self {
+        case .failed(.throttled), .writesRefused: .succeeded
+        case .failed, .succeeded, .mistake, .unknown: self
+        }
+    }
 }
 
 /// A call that was let through: which guards hear how it ended.

@@ -7,20 +7,20 @@ import Wire
 /// Redis Cluster in trouble. Whatever is not listed blames the client, or tells it to ask elsewhere (MOVED, ASK): the
 /// broker works.
 enum RedisErrorClass {
-    private static let codes: [(StaticString, FailureClass)] = [
+    private static let codes: [(StaticString, CallResult)] = [
         // Memory is used up and the policy evicts nothing: writes fail until somebody reads or deletes.
-        ("OOM", .throttled),
+        ("OOM", .failed(.throttled)),
         // A script or a function holds the server.
-        ("BUSY", .throttled),
+        ("BUSY", .failed(.throttled)),
         // Slots are on their way to another node.
-        ("TRYAGAIN", .throttled),
-        ("LOADING", .unavailable),
-        ("READONLY", .unavailable),
-        ("CLUSTERDOWN", .unavailable),
-        ("MASTERDOWN", .unavailable),
-        // Snapshots fail, or too few replicas answer: writes are refused until that is mended.
-        ("MISCONF", .unavailable),
-        ("NOREPLICAS", .unavailable),
+        ("TRYAGAIN", .failed(.throttled)),
+        ("LOADING", .failed(.unavailable)),
+        ("CLUSTERDOWN", .failed(.unavailable)),
+        ("MASTERDOWN", .failed(.unavailable)),
+        // A replica; snapshots fail, or too few replicas answer: writes are refused until that is mended.
+        ("READONLY", .writesRefused),
+        ("MISCONF", .writesRefused),
+        ("NOREPLICAS", .writesRefused),
     ]
 
     /// An `-ERR` that is about the server all the same.
@@ -30,7 +30,7 @@ enum RedisErrorClass {
         var end = text.lowerBound
         while end < text.upperBound, bytes[end] != UInt8(ascii: " ") { end += 1 }
         let code = text.lowerBound..<end
-        for (word, failure) in codes where RESPText.matches(bytes, in: code, word) { return .failed(failure) }
+        for (word, result) in codes where RESPText.matches(bytes, in: code, word) { return result }
         let length = tooManyClients.utf8CodeUnitCount
         guard text.count >= length else { return .mistake }
         let opening = text.lowerBound..<(text.lowerBound + length)

@@ -140,7 +140,7 @@ struct RedisSpoolDelivery: SpoolDelivery {
     ) -> SpoolProgress {
         let code = String(decoding: text.prefix { $0 != UInt8(ascii: " ") }.prefix(32), as: UTF8.self)
         let result = RedisErrorClass.result(text.span, 0..<text.count)
-        if case .failed(let failure) = result {
+        if let failure = result.failure {
             return SpoolProgress(.failed(failure, "the broker refuses: \(code)"), result: result)
         }
         guard case .entry = question, !Self.conditions.contains(code) else {

@@ -179,10 +179,9 @@ extension Lane {
             if ticket.flags.contains(.overdue) { own.tally.endedOverdue() }
             own.finish(result, latency: latency, isProbe: ticket.flags.contains(.probe))
         }
-        // What one destination or one kind of command suffers from says nothing of the others, nor does its latency.
-        let general: CallResult = result.failure == .throttled ? .succeeded : result
+        // The latency of one destination says nothing of the others either.
         upstreamGuards[Int(listener.number)].finish(
-            general, latency: nil, isProbe: ticket.flags.contains(.upstreamProbe))
+            result.general, latency: nil, isProbe: ticket.flags.contains(.upstreamProbe))
     }
 
     /// Asks the guard of a listener's second broker. Whoever was let through tells `completed` what came of it.

@@ -34,6 +34,22 @@ import Testing
         #expect(guarded.tally("orders publish") == expected)
     }
 
+    @Test(
+        "a broker that takes no writes is no broker that is away: reads and connections go on",
+        arguments: [
+            ("-READONLY You can't write against a read only replica.\r\n", "1 calls"),
+            ("-MISCONF Errors writing to the AOF file\r\n", "1 calls"),
+            ("-NOREPLICAS Not enough good replicas to write.\r\n", "1 calls"), ("-OOM\r\n", "1 calls"),
+            ("-LOADING Redis is loading the dataset in memory\r\n", "1 calls, 1 unavailable"),
+        ])
+    func upstream(_ reply: String, _ expected: String) {
+        let guarded = GuardedWorld()
+        let session = guarded.connect()
+        session.client(add)
+        session.upstream(reply)
+        #expect(guarded.tally("upstream") == expected)
+    }
+
     @Test func aSlowCallIsOneAboveTheThreshold() {
         let guarded = GuardedWorld()
         guarded.set("orders publish", .all, slowMilliseconds: 20)
