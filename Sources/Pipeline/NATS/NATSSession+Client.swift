@@ -14,30 +14,30 @@ extension NATSSession {
             case .needsMore: return
             case .line(let operation):
                 takeLine(operation, bytes, endedAt: position, at: now)
-                if hold != nil { return stay(.line(operation), at: position) }
+                if hold != nil { return stay(.line, at: position) }
             case .headers(let operation):
                 takeHeaders(operation, bytes, at: now)
-                if hold != nil { return stay(.headers(operation), at: position) }
+                if hold != nil { return stay(.headers, at: position) }
             case .ended(let operation):
                 takeEnd(operation, bytes, endedAt: position, at: now)
-                if hold != nil { return stay(.ended(operation), at: position) }
+                if hold != nil { return stay(.end, at: position) }
             }
         }
     }
 
     /// The operation waits at this piece of it.
-    private mutating func stay(_ step: NATSDecoder.Step, at position: Int) {
-        heldStep = step
+    private mutating func stay(_ piece: HeldPiece, at position: Int) {
+        heldPiece = piece
         hold?.position = position
     }
 
     /// The piece at which an operation waits, again.
     private mutating func takeHeld(_ bytes: Span<UInt8>, endedAt position: Int, at now: Instant) {
-        switch heldStep {
-        case .needsMore: break
-        case .line(let operation): takeLine(operation, bytes, endedAt: position, at: now)
-        case .headers(let operation): takeHeaders(operation, bytes, at: now)
-        case .ended(let operation): takeEnd(operation, bytes, endedAt: position, at: now)
+        let operation = requests.decoder.operation
+        switch heldPiece {
+        case .line: takeLine(operation, bytes, endedAt: position, at: now)
+        case .headers: takeHeaders(operation, bytes, at: now)
+        case .end: takeEnd(operation, bytes, endedAt: position, at: now)
         }
         hold?.position = position
     }

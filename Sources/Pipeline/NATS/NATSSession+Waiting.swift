@@ -7,6 +7,13 @@ import Wire
 /// It waits where its line and headers are known and before its first byte is passed on, so a payload never has to be
 /// kept for it. The other direction goes on.
 extension NATSSession {
+    /// Where in its operation a message waits.
+    enum HeldPiece {
+        case line
+        case headers
+        case end
+    }
+
     /// Gives a message whose publisher waits for an answer its place among those under way, or lets it wait, or says why
     /// neither.
     mutating func place(

@@ -44,7 +44,7 @@ public struct NATSSession: SessionMachine {
     /// The message at hand waits for a place, and everything behind it with it.
     var hold: HeldCall?
     /// The piece of it at which it waits.
-    var heldStep = NATSDecoder.Step.needsMore
+    var heldPiece = HeldPiece.line
     /// The client has gone: nothing waits any more.
     var isBypassed = false
     /// Publishes that may be sent again.

@@ -51,7 +51,8 @@ public struct NATSDecoder: Sendable {
     /// The letters of the verb, upper case, eight at most.
     private var verb: UInt64 = 0
     private var arguments = NATSArguments()
-    private var operation = NATSOperation(.ping)
+    /// What the last step told of; its offsets hold until the next line is complete.
+    public private(set) var operation = NATSOperation(.ping)
     private var remaining = 0
 
     /// A decoder that stands before the first byte of a connection's direction.
