@@ -16,7 +16,8 @@ public struct ConfigurationReport {
         var lines = configuration.listeners.map { listener in
             let context = "inject \(listener.context.inject.rawValue), deliver \(listener.context.deliver.rawValue)"
             return "listener \(listener.name): \(listener.busProtocol.rawValue) "
-                + "\(listener.listen) -> \(listener.upstream) (context: \(context)\(Self.encryption(listener.tls)))"
+                + "\(listener.listen) -> \(listener.upstream)\(Self.secondary(listener)) "
+                + "(context: \(context)\(Self.encryption(listener.tls)))"
         }
         for key in ConfigurationKeys.process.keys {
             let value = key.show(configuration).text ?? (key.defaultNote ?? "not set").replacing("`", with: "")
@@ -79,6 +80,12 @@ public struct ConfigurationReport {
             return item
         }
         return rendered(["valid": false, "problems": problems])
+    }
+
+    /// Said only where there is one.
+    private static func secondary(_ listener: ListenerConfiguration) -> String {
+        guard let address = listener.secondary.address else { return "" }
+        return ", else \(address)\(listener.secondary.tls.mode == .off ? "" : " over TLS")"
     }
 
     /// Said only where something is encrypted.

@@ -138,6 +138,7 @@ struct FallbackKeyTests {
         #expect(secondary.address == .tcp(host: "other.internal", port: 6379) && secondary.tls.verify == .anyName)
         #expect(secondary.listenerTLS.sides(.redis).upstream == .firstByte)
         #expect(secondary.credentials.username == "us")
+        #expect(ConfigurationReport(resolved).text.contains(" -> 127.0.0.1:6379, else other.internal:6379 over TLS ("))
         #expect(
             resolved.configuration.fallback(resolved.configuration.listeners[0]).deadlines.secondary == 50_000_000)
         #expect(
