@@ -236,7 +236,9 @@ final class Relay<Machine: SessionMachine> {
         }
         let now = SystemClock.now()
         let action = state.finished(side)
-        if side == .upstream, action == .finishOther, loseUpstream(at: now) { return closeAfterFlush(.upstream) }
+        if side == .upstream, action == .finishOther || machine.outlivesUpstream, loseUpstream(at: now) {
+            return closeAfterFlush(.upstream)
+        }
         write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))
         context(side.other)?.flush()
         switch action {
@@ -260,7 +262,7 @@ final class Relay<Machine: SessionMachine> {
         switch state.closed(side) {
         case .closeOther(let isLoss):
             let now = SystemClock.now()
-            let goesOn = isLoss && loseUpstream(at: now)
+            let goesOn = side == .upstream && (isLoss || machine.outlivesUpstream) && loseUpstream(at: now)
             if isLoss, !wasIdle { onUpstreamLost() }
             guard !goesOn else { return detach(side) }
             write(side == .client ? machine.clientFinished(at: now) : machine.upstreamFinished(at: now))

@@ -266,7 +266,7 @@ public struct RedisSession: SessionMachine {
     }
 
     /// Publishes are being tried again whose answers the client is still to get.
-    public var outlivesUpstream: Bool { republishing.hasLostUpstream && !republishing.replies.isEmpty }
+    public var outlivesUpstream: Bool { !republishing.replies.isEmpty }
 
     /// Replies wait behind one that is sought elsewhere, as many as may.
     public var holdsReplies: Bool { republishing.isFull }

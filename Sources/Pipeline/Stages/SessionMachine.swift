@@ -20,7 +20,8 @@ public protocol SessionMachine: SendableMetatype {
     mutating func tick(at now: Instant) -> SessionOutput
     /// The upstream has gone while the client was still there: what waits for a reply will get none from it.
     mutating func upstreamLost(at now: Instant) -> SessionOutput
-    /// The upstream is lost, and there is still something that the client is to be told. The session ends itself then.
+    /// There is something that the client is to be told although the upstream may be lost. Once it is, the session ends
+    /// by itself.
     var outlivesUpstream: Bool { get }
     /// While this is true, the machine holds back replies and is to be given no more of them.
     var holdsReplies: Bool { get }

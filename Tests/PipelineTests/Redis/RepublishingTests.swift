@@ -1,6 +1,7 @@
 import Pipeline
 import Resilience
 import Telemetry
+import TestSupport
 import Testing
 
 /// Publishes with an idempotency key that fail: what is published again, and what the client reads when.
@@ -362,5 +363,83 @@ import Testing
         _ = bench.carriedLater()
         bench.broker(bulk("1-0"))
         #expect(bench.told() == bulk("1-0") + "nonsense\r\n")
+    }
+}
+
+/// Pipelines that nobody thought of, before brokers that fail at random.
+@Suite("Publishing again, at random") struct RandomRepublishingTests {
+    private struct Question {
+        var command: String
+        var key: Int?
+        /// Its reply, when it is not an error.
+        var reply: String
+    }
+
+    private let loading = "-LOADING wait\r\n"
+
+    private func question(_ number: Int, isKeyed: Bool) -> Question {
+        guard isKeyed else { return Question(command: command("GET", "\(number)"), reply: bulk("value \(number)")) }
+        return Question(
+            command: command("XADD", "s", "IDMP", "p", "\(number)", "*", "k", "v"), key: number,
+            reply: bulk("\(number)-1"))
+    }
+
+    /// The keys of the commands that a courier has written, in order.
+    private func keys(_ text: String) -> [String] {
+        text.split(separator: "*8\r\n").compactMap { $0.split(separator: "\r\n").dropFirst(9).first.map(String.init) }
+    }
+
+    @Test(
+        "each reply is told once, in its order, or the connection has ended", arguments: 1...150 as ClosedRange<UInt64>)
+    func order(seed: UInt64) {
+        var random = SeededGenerator(seed: seed &* 0x9e37_79b9_7f4a_7c15)
+        let bench = RetryBench()
+        let questions = (0..<Int.random(in: 1...12, using: &random)).map {
+            question($0, isKeyed: .random(using: &random))
+        }
+        let sent = questions.map(\.command).joined()
+        #expect(bench.client(sent) == sent)
+        let isLost = Bool.random(using: &random)
+        let answered = isLost ? Int.random(in: 0...questions.count, using: &random) : questions.count
+        var replies = questions.prefix(answered).map { question in
+            question.key != nil && Int.random(in: 0..<3, using: &random) == 0 ? loading : question.reply
+        }.joined()
+        if isLost, answered < questions.count {
+            let next = Array(questions[answered].reply.utf8)
+            replies += String(decoding: next.prefix(.random(in: 0..<next.count, using: &random)), as: UTF8.self)
+        }
+        for piece in Array(replies.utf8).cut(.random(in: 1...64, using: &random), by: &random) {
+            bench.upstream(String(decoding: piece, as: UTF8.self))
+        }
+        if isLost { bench.loseUpstream() }
+        #expect(bench.retries("retried") > 0 || !replies.contains(loading), "seed \(seed)")
+        while true {
+            let tries = keys(bench.carriedLater())
+            guard !tries.isEmpty else { break }
+            for key in tries {
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: bench.broker(loading)
+                default: bench.broker(bulk("\(key)-1"))
+                }
+            }
+        }
+        bench.wait(milliseconds: 3_000)
+        // What was not told well was told as the error that it was, in its place.
+        var rest = bench.told()[...]
+        var count = 0
+        for question in questions {
+            if rest.hasPrefix(question.reply) {
+                rest = rest.dropFirst(question.reply.count)
+            } else if question.key != nil, rest.hasPrefix(loading) {
+                rest = rest.dropFirst(loading.count)
+            } else {
+                break
+            }
+            count += 1
+        }
+        // A lost connection may leave a part of a reply that nobody can complete, as without retries.
+        #expect(rest.isEmpty || (isLost && questions[count].reply.hasPrefix(rest)), "seed \(seed): \(rest)")
+        #expect(count == questions.count || isLost || bench.hasEnded, "seed \(seed)")
+        #expect(!bench.isHolding && bench.opaque == nil, "seed \(seed)")
     }
 }
