@@ -159,3 +159,13 @@ def test_a_storm_of_failures_stays_within_the_budget(world, script):
     assert 0 < more <= 10 + 0.2 * (published + more), more
     assert retries(tacho, "retried") >= more
     assert retries(tacho, "budget") + retries(tacho, "tokens") > 0
+
+
+def test_a_client_that_sends_no_more_is_answered(world, script):
+    publishes = itertools.count()
+    server = script(lambda words: LOADING if next(publishes) == 0 else b"$3\r\n1-0\r\n")
+    tacho = start(world, server.address, retry={"within_milliseconds": 30_000})
+    with tacho.raw() as client:
+        client.send(add("a"))
+        client.half_close()
+        assert client.rest() == b"$3\r\n1-0\r\n"
