@@ -128,7 +128,7 @@ struct SpoolRoutes: Sendable {
     private func answer<View: Encodable>(
         _ ask: (any SpoolAdministration) async throws(SpoolProblem) -> View
     ) async throws(GatewayProblem) -> Response {
-        guard let spool else { throw .notFound("there is no spool: resilience.on_open is not spool") }
+        guard let spool else { throw .notFound("there is no spool: no step of resilience.on_open stores messages") }
         do throws(SpoolProblem) {
             let view = try await ask(spool)
             return Response(

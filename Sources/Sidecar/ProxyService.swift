@@ -154,7 +154,7 @@ final class ProxyService: Service {
             try await redis.startOutbound(
                 { RedisUpstreamProbe(lane: $0, listener: profile, credentials: credentials) }, perform: { _, _ in })
         }
-        if let spool = shared.spool, profile.spools {
+        if let spool = shared.spool, profile.fallback.stores {
             try await redis.startOutbound(
                 { SpoolForwarder.redis(lane: $0, listener: profile, spool: spool, credentials: credentials) },
                 perform: { spool.perform($0, answer: $1) })
@@ -197,7 +197,7 @@ final class ProxyService: Service {
 
     /// Names of the listeners that send on what was spooled.
     static func forwardingListeners(_ configuration: SidecarConfiguration) -> Set<String> {
-        Set(profiles(configuration).filter(\.spools).map(\.name))
+        Set(profiles(configuration).filter(\.fallback.stores).map(\.name))
     }
 
     /// Waits until every session has ended by itself, at most for the drain time.

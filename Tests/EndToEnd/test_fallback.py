@@ -17,8 +17,10 @@ SETTINGS = {"learning_seconds": 0, "call_timeout_milliseconds": 500, "connect_pa
             "secondary": {"connect_milliseconds": 300, "wait_milliseconds": 500}}
 
 
-def start(world, primary, other, receiver=None, **resilience):
-    options = {"name": "shop", "secondary": {"address": str(other.address)}}
+def start(world, primary, other=None, receiver=None, **resilience):
+    options = {"name": "shop"}
+    if other:
+        options["secondary"] = {"address": str(other.address)}
     settings = {"resilience": {**SETTINGS, **resilience}, "data": "./data", "tracing": {"causality": "off"}}
     return world.tacho(primary, receiver, settings=settings, options=options)
 
@@ -28,6 +30,11 @@ def operate(tacho, word, key="orders publish"):
     url = f"http://{tacho.http}/api/v1/breakers/{word}?key={urllib.parse.quote(key)}"
     with urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=10) as answer:
         assert answer.status == 200
+
+
+def redrive(tacho, reason):
+    subprocess.run([program.binary(), "spool", "redrive", "--reason", reason, "--http", str(tacho.http)], check=True,
+                   capture_output=True)
 
 
 def waiting(tacho):
@@ -126,10 +133,24 @@ def test_a_full_spool_then_dead_letters_then_a_clear_error(world, receiver):
     assert client.xadd(STREAM, {"n": 5}) and numbers(primary) == [-1, 0, 1, 5]
     assert len(set(ids)) == 4 and tacho.metrics().sum("tacho_spool_set_aside_messages") == 2
     # A person has it sent on: behind what was published since, so under new ids.
-    subprocess.run([program.binary(), "spool", "redrive", "--reason", "spool_order", "--http", str(tacho.http)], check=True,
-                   capture_output=True)
+    redrive(tacho, "spool_order")
     wait_for(lambda: numbers(primary) == [-1, 0, 1, 5, 2, 3], what="the dead letters to arrive")
     wait_for(lambda: tacho.metrics().sum("tacho_spool_set_aside_messages") == 0, what="nothing to be left aside")
+
+
+def test_dead_letters_alone_are_sent_on_by_a_person(world):
+    """Without the spool as a step, too, somebody is there to send on what is redriven."""
+    primary = world.redis()
+    tacho = start(world, primary, on_open="dead_letter")
+    client = tacho.client()
+    client.xadd(STREAM, {"n": 0})
+    operate(tacho, "open")
+    kept = client.xadd(STREAM, {"n": 1})
+    operate(tacho, "close")
+    assert numbers(primary) == [0]
+    redrive(tacho, "breaker_open")
+    wait_for(lambda: numbers(primary) == [0, 1], what="the dead letter to arrive")
+    assert primary.client().xrange(STREAM)[1][0] == kept
 
 
 def test_a_silent_secondary_leaves_no_doubt_unspoken_and_nothing_twice(world, receiver):

@@ -123,4 +123,4 @@ def test_orders_say_what_they_mean_and_come_from_no_web_page(world, receiver):
     assert tacho.get("/api/v1/spool/messages?after=xyz")[0] == tacho.get("/api/v1/spool?state=waiting")[0] == 400
     assert set_aside(tacho) == 1
     lonely = world.tacho(world.redis(), receiver)
-    assert "resilience.on_open is not spool" in command(lonely, code=1)[1]
+    assert "no step of resilience.on_open stores messages" in command(lonely, code=1)[1]

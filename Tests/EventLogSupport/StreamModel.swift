@@ -14,7 +14,12 @@ public struct StreamModel: Sendable {
         let now = unit.nowUnixMilliseconds
         expire(now)
         for (key, revision) in unit.requiredRevisions where self.revision(key) != revision { return .conditionFailed }
-        return .replies(unit.commands.map { apply($0, now: now) })
+        var replies: [StreamReply] = []
+        for command in unit.commands {
+            replies.append(apply(command, now: now))
+            if unit.stopsAtRefusal, case .failed? = replies.last { break }
+        }
+        return .replies(replies)
     }
 
     private mutating func expire(_ now: UInt64) {

@@ -81,7 +81,7 @@ struct SpoolRouteTests {
         #expect(
             try await ask(.post, "/purge", #"{"all":true}"#, headers: [.origin: "http://x.test"]).status == 403)
         let answer = try await ask(.get, "", withSpool: false)
-        #expect(answer.status == 404 && answer.body.contains("resilience.on_open is not spool"))
+        #expect(answer.status == 404 && answer.body.contains("no step of resilience.on_open stores messages"))
     }
 
     @Test(

@@ -10,7 +10,11 @@ extension LogSession {
         }
         var replies: [StreamReply] = []
         replies.reserveCapacity(unit.commands.count)
-        for command in unit.commands { replies.append(try perform(command, now: now)) }
+        for command in unit.commands {
+            let reply = try perform(command, now: now)
+            replies.append(reply)
+            if unit.stopsAtRefusal, case .failed = reply { break }
+        }
         return .replies(replies)
     }
 

@@ -1,7 +1,10 @@
 /// Commands that happen together: all of them on disk, or none, and nothing of anybody else's between them.
 public struct StreamUnit: Sendable {
-    /// In order. A command that is refused does not stop those after it, as in a MULTI.
+    /// In order. A command that is refused does not stop those after it, as in a MULTI, unless `stopsAtRefusal`.
     public var commands: [StreamCommand]
+    /// The commands behind one that is refused do not happen, and have no reply: what moves an event deletes it only
+    /// where it has arrived.
+    public var stopsAtRefusal: Bool
     /// The moment that ids, deliveries and expiry are reckoned by.
     public var nowUnixMilliseconds: UInt64
     /// Keys with the revision they must still have (WATCH), or nothing of the unit happens.
@@ -9,10 +12,11 @@ public struct StreamUnit: Sendable {
 
     /// Usually one command and no conditions.
     public init(
-        _ commands: [StreamCommand], nowUnixMilliseconds: UInt64,
+        _ commands: [StreamCommand], nowUnixMilliseconds: UInt64, stopsAtRefusal: Bool = false,
         requiredRevisions: [(key: [UInt8], revision: UInt64)] = []
     ) {
         self.commands = commands
+        self.stopsAtRefusal = stopsAtRefusal
         self.nowUnixMilliseconds = nowUnixMilliseconds
         self.requiredRevisions = requiredRevisions
     }
@@ -20,7 +24,7 @@ public struct StreamUnit: Sendable {
 
 /// What came of a unit.
 public enum StreamOutcome: Sendable, Equatable {
-    /// One reply per command. What they say is on disk.
+    /// One reply per command that happened. What they say is on disk.
     case replies([StreamReply])
     /// A required revision was another one; nothing happened.
     case conditionFailed

@@ -26,6 +26,8 @@ public struct FallbackPolicy: Sendable {
     public let secondary: BrokerAddress?
     /// Some message may be spooled.
     public let spools: Bool
+    /// Some message may be stored, to be sent on by itself or when somebody says so.
+    public let stores: Bool
     /// There is more than failing, for some message.
     public let hasSteps: Bool
 
@@ -39,6 +41,7 @@ public struct FallbackPolicy: Sendable {
         self.deadlines = deadlines
         let plans = [plan] + rules.map(\.plan)
         spools = plans.contains { $0.contains(.spool) }
+        stores = spools || plans.contains { $0.contains(.deadLetter) }
         hasSteps = plans.contains { !$0.steps.isEmpty }
     }
 

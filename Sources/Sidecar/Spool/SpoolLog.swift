@@ -225,10 +225,10 @@ final class SpoolLog: SpoolStore {
         _ commands: [StreamCommand], lane: UInt64,
         completion: @escaping @Sendable (Result<[StreamReply], SpoolFailure>) -> Void
     ) {
-        log.submit(StreamUnit(commands, nowUnixMilliseconds: clock()), lane: lane) { outcome in
+        log.submit(StreamUnit(commands, nowUnixMilliseconds: clock(), stopsAtRefusal: true), lane: lane) { outcome in
             switch outcome {
             case .replies(let replies):
-                if case .failed(let error)? = replies.first {
+                if case .failed(let error)? = replies.last {
                     return completion(.failure(SpoolFailure(reason: error.message)))
                 }
                 completion(.success(replies))

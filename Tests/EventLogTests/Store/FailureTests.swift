@@ -41,6 +41,30 @@ struct FailureTests {
         #expect(try DurableLog.verify(directory: scratch.directory.path).map(\.events) == [2])
     }
 
+    @Test("A unit that stops at a refusal moves an event only where it arrives")
+    func stopping() throws {
+        let log = try MemoryLog()
+        func move(to id: StreamID) throws -> StreamOutcome {
+            try log.commit { session in
+                try session.perform(
+                    StreamUnit(
+                        [StreamAppend.to("t", .explicit(id), ("n", "1")), .delete(key: key, ids: [StreamID(1, 0)])],
+                        nowUnixMilliseconds: 9, stopsAtRefusal: true))
+            }
+        }
+        try log.perform(StreamAppend.to("s", .explicit(StreamID(1, 0)), ("n", "1")), at: 1)
+        try log.perform(StreamAppend.to("t", .explicit(StreamID(5, 0)), ("n", "0")), at: 1)
+        guard case .replies(let replies) = try move(to: StreamID(4, 0)), case .failed = replies[0] else {
+            Issue.record("an id below the last was taken")
+            return
+        }
+        #expect(replies.count == 1)
+        #expect(try log.ids("s") == [1])
+        #expect(
+            try move(to: StreamID(6, 0)) == .replies([.appended(StreamID(6, 0), isDuplicate: false), .count(1)]))
+        #expect(try log.ids("s") == [])
+    }
+
     @Test("What cannot be read again after a failure keeps the writer from writing until it can")
     func staleState() throws {
         let definition = try ProjectionDefinition(
