@@ -18,7 +18,7 @@ extension Lane {
             open.context = TraceContext(
                 traceID: parent.traceID, spanID: identifiers.spanID(),
                 flags: flags(sampled: shared.sampler.keeps(childOf: parent), random: parent.flags.contains(.random)))
-            open.detail = SendDetail(conversation: publication.conversation, traceState: publication.traceState)
+            open.detail = SendDetail.ifAny(conversation: publication.conversation, traceState: publication.traceState)
             return (open, .none, .ownContext)
         }
         let told = publication.origin.map { Inference.given($0.causes) } ?? .nothing
@@ -39,7 +39,7 @@ extension Lane {
             }
         }
         if let obstacle = obstacle(publication, listener.inject, open.context.isSampled) {
-            open.detail = SendDetail(
+            open.detail = SendDetail.ifAny(
                 conversation: publication.conversation, traceState: traceState, candidates: candidates)
             return (open, .none, obstacle)
         }
@@ -53,7 +53,7 @@ extension Lane {
             if correlation == .none { correlation = .traceID(open.context.traceID) }
             conversation = name(&open, correlation)
         }
-        open.detail = SendDetail(conversation: conversation, traceState: traceState, candidates: candidates)
+        open.detail = SendDetail.ifAny(conversation: conversation, traceState: traceState, candidates: candidates)
         let causation = publication.hasCausation || !open.causeID.isShown ? .none : open.causeID
         let stated = publication.hasTraceStateField ? nil : traceState
         return (open, .add(open.context, traceState: stated, correlation: correlation, causation: causation), nil)

@@ -102,15 +102,20 @@ final class SendDetail: Sendable {
     /// That it was sent again, in order.
     let retries: [SpanEvent]
 
-    /// Nil when there is nothing.
-    init?(
-        conversation: String?, traceState: String?, candidates: (links: [SpanLink], leftOut: Int) = ([], 0)
-    ) {
-        guard conversation != nil || traceState != nil || !candidates.links.isEmpty else { return nil }
+    private init(conversation: String?, traceState: String?, candidates: (links: [SpanLink], leftOut: Int)) {
         self.conversation = conversation
         self.traceState = traceState
         (self.candidates, candidatesLeftOut) = candidates
         retries = []
+    }
+
+    /// Nil when there is nothing. Not a failable initialiser: that makes the object before it can say so, with each
+    /// message.
+    static func ifAny(
+        conversation: String?, traceState: String?, candidates: (links: [SpanLink], leftOut: Int) = ([], 0)
+    ) -> SendDetail? {
+        guard conversation != nil || traceState != nil || !candidates.links.isEmpty else { return nil }
+        return SendDetail(conversation: conversation, traceState: traceState, candidates: candidates)
     }
 
     /// What is known of a send already, and one more retry.
