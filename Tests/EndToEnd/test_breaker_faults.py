@@ -10,6 +10,15 @@ from harness.breakers import STREAM, assert_the_trail_tells, refusal, start, sta
 from harness.process import freeze
 
 
+def assert_all_is_as_before(tacho, apps):
+    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
+    sent = [app.sent for app in apps]
+    wait_for(lambda: all(app.sent > before + 5 for app, before in zip(apps, sent)), what="traffic as before")
+    for app in apps:
+        app.close()
+    assert_the_trail_tells(tacho, apps)
+
+
 def test_memory_that_is_used_up_refuses_publishes_and_nothing_else(world, receiver, bad_network, publish):
     tacho = start(world, bad_network, receiver)
     direct = bad_network.server.client()
@@ -61,12 +70,7 @@ def test_a_network_that_swallows_every_answer_is_noticed_and_forgiven(world, rec
     fresh = tacho.client(socket_timeout=5)
     wait_for(lambda: refusal(fresh) is not None, what="a clear error")
     bad_network.release()
-    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
-    sent = [app.sent for app in apps]
-    wait_for(lambda: all(app.sent > before + 5 for app, before in zip(apps, sent)), what="traffic as before")
-    for app in apps:
-        app.close()
-    assert_the_trail_tells(tacho, apps)
+    assert_all_is_as_before(tacho, apps)
 
 
 def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, bad_network, publish):
@@ -81,12 +85,7 @@ def test_a_stopped_redis_costs_timeouts_and_then_clear_errors(world, receiver, b
         wait_for(lambda: refusal(fresh) is not None, what="a clear error")
     finally:
         process.send_signal(signal.SIGCONT)
-    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
-    sent = [app.sent for app in apps]
-    wait_for(lambda: all(app.sent > before + 5 for app, before in zip(apps, sent)), what="traffic as before")
-    for app in apps:
-        app.close()
-    assert_the_trail_tells(tacho, apps)
+    assert_all_is_as_before(tacho, apps)
 
 
 def test_a_redis_that_sleeps_is_left_alone_until_it_wakes(world, receiver, bad_network, publish):
@@ -101,10 +100,7 @@ def test_a_redis_that_sleeps_is_left_alone_until_it_wakes(world, receiver, bad_n
     fresh = tacho.client(socket_timeout=5)
     wait_for(lambda: refusal(fresh) is not None, what="a clear error")
     asleep.join(20)
-    wait_for(lambda: (state(tacho), state(tacho, "upstream")) == ("closed", "closed"), what="the breakers to close")
-    for app in apps:
-        app.close()
-    assert_the_trail_tells(tacho, apps)
+    assert_all_is_as_before(tacho, apps)
 
 
 def test_a_redis_that_is_gone_is_asked_by_probes_only(world, receiver, bad_network):

@@ -56,6 +56,14 @@ public struct LogView: Sendable {
         }
     }
 
+    /// The body of an order to the admin API: what it means, or all, which must be said.
+    static func order(_ filter: [String: Any], limit: Int, _ more: [String: Any]) -> String {
+        var body = more
+        body["limit"] = limit
+        if filter.isEmpty { body["all"] = true } else { body["filter"] = filter }
+        return line(body)
+    }
+
     static func line(_ object: [String: Any]) -> String {
         let options: JSONSerialization.WritingOptions = [.sortedKeys, .withoutEscapingSlashes]
         guard let data = try? JSONSerialization.data(withJSONObject: object, options: options) else { return "{}" }

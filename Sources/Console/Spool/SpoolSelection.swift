@@ -54,9 +54,6 @@ public struct SpoolSelection: Sendable {
         filter["reason"] = reason
         filter["since_unix_milliseconds"] = since
         filter["until_unix_milliseconds"] = until
-        var body = more
-        body["limit"] = limit
-        if filter.isEmpty { body["all"] = true } else { body["filter"] = filter }
-        return LogView.line(body)
+        return LogView.order(filter, limit: limit, more)
     }
 }

@@ -17,12 +17,11 @@ extension Lane {
         at now: Instant
     ) -> PublishRetry {
         let moment = now.monotonicNanoseconds
-        var budget = publishBudgets[route.index] ?? RetryBudget()
-        budget.failed(now: moment)
+        let (share, isAdmitted) = (retryShare(route), isOpen(route, listener))
+        publishBudgets[route.index, default: RetryBudget()].failed(now: moment)
         let decision = Self.publishRetries.decide(
-            call, &budget, share: retryShare(route), isAdmitted: isOpen(route, listener), deadline: deadline,
-            now: moment, using: &identifiers)
-        publishBudgets[route.index] = budget
+            call, &publishBudgets[route.index, default: RetryBudget()], share: share, isAdmitted: isAdmitted,
+            deadline: deadline, now: moment, using: &identifiers)
         switch decision {
         case .retry(let delay):
             countRetry(listener, Self.publishOperation, "retried")
