@@ -3,36 +3,29 @@
 import datetime
 import json
 import re
-import socket
 import threading
 
-from .net import LOOPBACK, Address, wait_for
+from .net import wait_for
+from .scripted_server import ScriptedServer
 
 GREETING = (b'INFO {"server_id":"SCRIPTED","server_name":"scripted","version":"2.9.10","proto":1,"headers":true,'
             b'"max_payload":1048576,"jetstream":true,"client_id":7}\r\n')
 
 
-class FakeNats:
+class FakeNats(ScriptedServer):
     """Serves one client after the other. `heard` is everything of the latest; `say` speaks to it."""
 
     def __init__(self, greeting=GREETING):
         self.greeting = greeting
         self.heard = bytearray()
         self._client = None
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.address = Address(port=self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.heard = bytearray()
-            self._client = client
-            client.sendall(self.greeting)
-            threading.Thread(target=self._listen_to, args=(client, self.heard), daemon=True).start()
+    def accepted(self, client):
+        self.heard = bytearray()
+        self._client = client
+        client.sendall(self.greeting)
+        threading.Thread(target=self._listen_to, args=(client, self.heard), daemon=True).start()
 
     def _listen_to(self, client, heard):
         try:
@@ -56,7 +49,7 @@ class FakeNats:
         wait_for(lambda: len(self.heard) >= count, what=f"{count} bytes (there are {len(self.heard)})")
 
     def close(self):
-        self._listener.close()
+        super().close()
         if self._client is not None:
             self._client.close()
 

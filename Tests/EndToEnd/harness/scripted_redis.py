@@ -1,32 +1,21 @@
 """A Redis that says what a test has told it to, for what a real one says only in trouble."""
 
-import socket
 import threading
 
-from .net import LOOPBACK, Address
 from .raw import RawClient
+from .scripted_server import ScriptedServer
 
 
-class ScriptedRedis:
+class ScriptedRedis(ScriptedServer):
     """Answers each command with what `answer(words)` returns, in bytes."""
 
     def __init__(self, answer):
         self.answer = answer
         self.commands = []
         self._lock = threading.Lock()
-        self._listener = socket.create_server((LOOPBACK, 0))
-        self.address = Address(port=self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
-    def _accept(self):
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection):
+    def serve(self, connection):
         # A command has the form of a reply: an array of bulk strings.
         reader = RawClient(_Accepted(connection))
         try:
@@ -43,9 +32,6 @@ class ScriptedRedis:
     def count(self, name):
         with self._lock:
             return sum(words[0].upper() == name for words in self.commands)
-
-    def close(self):
-        self._listener.close()
 
 
 class _Accepted:
